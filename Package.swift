@@ -1,0 +1,92 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Arrows point at AgentCore. AgentSystem and AgentWire never know each other; only the composition root sees both.
+// `scripts/check` builds with `--explicit-target-dependency-import-check error`, which makes this file the law.
+let package = Package(
+    name: "crosslogic-node-agent",
+    products: [
+        .executable(name: "crosslogic-node-agent", targets: ["crosslogic-node-agent"]),
+        .executable(name: "crosslogic-control-plane", targets: ["crosslogic-control-plane"]),
+        .executable(name: "simulated-vllm", targets: ["simulated-vllm"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        // C shims: what Swift cannot see. No logic. (CLinux, because swift-system already has a CSystem.)
+        .target(name: "CLinux"),
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+        .target(name: "CSystemd", linkerSettings: [.linkedLibrary("systemd")]),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
+
+        // The agent.
+        .target(name: "AgentCore"),
+        .target(name: "AgentWire", dependencies: ["AgentCore"]),
+        .target(
+            name: "AgentSystem",
+            dependencies: [
+                "AgentCore", "CLinux", "CCurl", "CSystemd", "COpenSSL",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        .target(name: "AgentRuntime", dependencies: ["AgentCore", "AgentWire"]),
+        .executableTarget(
+            name: "crosslogic-node-agent",
+            dependencies: [
+                "AgentCore", "AgentWire", "AgentSystem", "AgentRuntime",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // The reference control plane.
+        .target(
+            name: "ControlPlane",
+            dependencies: [
+                "AgentCore", "AgentWire",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .executableTarget(
+            name: "crosslogic-control-plane",
+            dependencies: [
+                "ControlPlane",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Tests. The kit is never shipped.
+        .target(name: "AgentTestKit", dependencies: ["AgentCore"], path: "Tests/AgentTestKit"),
+        .executableTarget(name: "simulated-vllm", dependencies: ["CLinux"], path: "Tests/SimulatedVLLM"),
+        .testTarget(
+            name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "AgentWireTests", dependencies: ["AgentCore", "AgentWire", "AgentTestKit"]),
+        .testTarget(name: "AgentSystemTests", dependencies: ["AgentCore", "AgentSystem", "AgentTestKit", "CLinux"]),
+        .testTarget(
+            name: "AgentRuntimeTests", dependencies: ["AgentCore", "AgentWire", "AgentRuntime", "AgentTestKit"]),
+        .testTarget(
+            name: "ControlPlaneTests",
+            dependencies: [
+                "ControlPlane", "AgentCore", "AgentWire",
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
+    ]
+)
+
+/// Settings of every Swift target of ours.
+let shared: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+for target in package.targets where !target.name.hasPrefix("C") || target.name == "ControlPlane" {
+    target.swiftSettings = (target.swiftSettings ?? []) + shared
+}

@@ -1,0 +1,68 @@
+/// What the control plane wants this node to serve. One generation is one immutable wish.
+package struct Assignment: Equatable, Sendable {
+    /// Rises with every change; an older assignment never acts after a newer one.
+    package var generation: Int64
+    /// Name the engine serves under, such as `meta-llama/Llama-3-8B-Instruct`.
+    package var model: String
+    /// Where the weights are: `s3://bucket/prefix`.
+    package var modelURI: String
+    package var provider: String?
+    package var region: String?
+    package var gpu: String?
+    package var gpuCount: Int
+    package var useSpot: Bool
+    /// Version the control plane expects; the *installed* one decides the arguments.
+    package var vllmVersion: String?
+    package var useRunaiStreamer: Bool
+    /// Threads of the streamer.
+    package var streamerConcurrency: Int
+    /// Bytes of host staging buffer: -1 unlimited, 0 one tensor, else a cap.
+    package var streamerMemoryLimit: Int64
+    /// Fraction of the GPU's memory, 0 < x <= 1.
+    package var gpuMemoryUtilization: Double
+    package var dtype: String
+    package var tensorParallelSize: Int
+    /// Tokens; nil leaves it to the model's own configuration.
+    package var maxModelLength: Int?
+    package var extraArguments: [String]
+    package var store: ObjectStore
+    /// Where events go; nil means the control plane's own endpoint.
+    package var callbackURL: String?
+    package var callbackSecret: Secret?
+
+    package init(generation: Int64, model: String, modelURI: String, store: ObjectStore) {
+        self.generation = generation
+        self.model = model
+        self.modelURI = modelURI
+        self.store = store
+        gpuCount = 1
+        useSpot = true
+        useRunaiStreamer = true
+        streamerConcurrency = 32
+        streamerMemoryLimit = 5_368_709_120
+        gpuMemoryUtilization = 0.95
+        dtype = "bfloat16"
+        tensorParallelSize = 1
+        extraArguments = []
+    }
+}
+
+/// The S3-compatible store (Cloudflare R2) and the credentials that open it.
+package struct ObjectStore: Equatable, Sendable {
+    /// `https://<account>.r2.cloudflarestorage.com`, without a bucket in it.
+    package var endpoint: String
+    package var bucket: String
+    package var accessKeyID: Secret
+    package var secretAccessKey: Secret
+    package var sessionToken: Secret?
+    /// RFC 3339, as the control plane sent it.
+    package var expiresAt: String?
+    package var cdnDomain: String?
+
+    package init(endpoint: String, bucket: String, accessKeyID: Secret, secretAccessKey: Secret) {
+        self.endpoint = endpoint
+        self.bucket = bucket
+        self.accessKeyID = accessKeyID
+        self.secretAccessKey = secretAccessKey
+    }
+}

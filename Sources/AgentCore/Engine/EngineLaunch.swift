@@ -1,0 +1,86 @@
+/// Everything needed to execute the engine once. Holds the credentials environment, so it is never logged whole.
+package struct EngineLaunch: Equatable, Sendable {
+    /// Absolute path of the `vllm` executable.
+    package var executable: String
+    /// Arguments after the executable's name; never a secret among them.
+    package var arguments: [String]
+    /// The whole environment of the engine, nothing is inherited beyond it.
+    package var environment: [EnvironmentVariable]
+    /// File that receives standard output and standard error, appended.
+    package var logPath: String
+    package var workingDirectory: String
+
+    package init(
+        executable: String, arguments: [String], environment: [EnvironmentVariable], logPath: String,
+        workingDirectory: String
+    ) {
+        self.executable = executable
+        self.arguments = arguments
+        self.environment = environment
+        self.logPath = logPath
+        self.workingDirectory = workingDirectory
+    }
+}
+
+package struct EnvironmentVariable: Equatable, Sendable {
+    package var name: String
+    package var value: Secret
+
+    package init(_ name: String, _ value: Secret) {
+        self.name = name
+        self.value = value
+    }
+
+    package init(_ name: String, _ value: String) {
+        self.init(name, Secret(value))
+    }
+}
+
+/// How the engine's main process ended.
+package enum EngineExit: Equatable, Sendable {
+    case exited(code: Int32)
+    case signalled(signal: Int32, coreDumped: Bool)
+}
+
+/// Why the engine could not be started at all.
+package struct EngineStartFailure: Error, Equatable, Sendable {
+    package var failure: FailureClass
+    /// In words that fix it: what, where, what to do.
+    package var message: String
+
+    package init(_ failure: FailureClass, _ message: String) {
+        self.failure = failure
+        self.message = message
+    }
+}
+
+/// The life of one engine, told by its host. `gone` or `startFailed` is always the last word.
+package enum EngineHostEvent: Equatable, Sendable {
+    case startFailed(EngineStartFailure, at: BootInstant)
+    /// The program has been executed (after `execve`, not after `fork`).
+    case started(pid: Int32, at: BootInstant)
+    /// The main process has ended. Workers may still live and hold memory.
+    case exited(EngineExit, at: BootInstant)
+    /// Not one process of the engine is left.
+    case gone(at: BootInstant)
+}
+
+/// One process of the engine, as the kernel shows it.
+package struct EngineProcess: Equatable, Sendable {
+    package var pid: Int32
+    package var parent: Int32
+    /// Process title, such as `VLLM::EngineCore`; the command's name where no title was set.
+    package var title: String
+    /// User plus system CPU time since its start, in clock ticks (100 a second).
+    package var cpuTicks: UInt64
+    /// Resident set, in bytes.
+    package var residentBytes: UInt64
+
+    package init(pid: Int32, parent: Int32, title: String, cpuTicks: UInt64, residentBytes: UInt64) {
+        self.pid = pid
+        self.parent = parent
+        self.title = title
+        self.cpuTicks = cpuTicks
+        self.residentBytes = residentBytes
+    }
+}

@@ -1,0 +1,21 @@
+/// The named marks of a start, in the order they are expected. Absent ones are absent, never zero.
+package enum Phase: String, CaseIterable, Codable, Sendable {
+    case agentStarted = "agent_started"
+    case assignmentReceived = "assignment_received"
+    case preflightDone = "preflight_done"
+    case engineExec = "engine_exec"
+    case engineImport = "engine_import"
+    case engineConfig = "engine_config"
+    case engineCoreSpawn = "engine_core_spawn"
+    case workerSpawn = "worker_spawn"
+    case modelInit = "model_init"
+    case weightsStream = "weights_stream"
+    case weightsDone = "weights_done"
+    case compile = "compile"
+    case kvProfile = "kv_profile"
+    case graphCapture = "graph_capture"
+    case serverListening = "server_listening"
+    case healthOK = "health_ok"
+    case firstToken = "first_token"
+    case readyAcked = "ready_acked"
+}

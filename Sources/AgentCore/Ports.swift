@@ -1,0 +1,113 @@
+// Every door to the outside world, on one screen. AgentSystem implements them; tests bring stand-ins.
+
+/// Starts the engine, tells its life, and can end it.
+package protocol EngineHost: Sendable {
+    /// Executes the engine. The stream tells its whole life and ends after `gone` or `startFailed`.
+    func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent>
+    /// SIGTERM to the main process only: workers that get it drop what they are doing.
+    func terminateMain()
+    /// SIGKILL to every process of the engine, again and again until none is left; then `gone` follows.
+    func killAll()
+    /// The engine's processes right now; empty when none is left.
+    func processes() -> [EngineProcess]
+    /// Ends whatever an earlier agent left behind. Returns the pids that were killed, once they are gone.
+    func removeLeftovers() async -> [Int32]
+}
+
+/// Follows the engine's log.
+package protocol EngineLogSource: Sendable {
+    /// Chunks of the file from its end at the time of the call, at most 64 KiB each, as they are written.
+    /// Throws where the path is not a regular file of ours (link, directory, FIFO).
+    func follow(_ path: String) throws(FailureReport) -> EngineLogChunks
+}
+
+/// Bytes appended to the log, pulled by the reader so that a flood waits in the file and not in memory.
+package struct EngineLogChunks: AsyncSequence, Sendable {
+    package typealias Element = [UInt8]
+    /// Suspends until there is something new; nil when the task is cancelled.
+    package var next: @Sendable () async -> [UInt8]?
+
+    package init(next: @escaping @Sendable () async -> [UInt8]?) {
+        self.next = next
+    }
+
+    package struct AsyncIterator: AsyncIteratorProtocol {
+        let pull: @Sendable () async -> [UInt8]?
+        package mutating func next() async -> [UInt8]? { await pull() }
+    }
+
+    package func makeAsyncIterator() -> AsyncIterator { AsyncIterator(pull: next) }
+}
+
+/// HTTP out: control plane, engine, cloud metadata.
+package protocol HTTPClient: Sendable {
+    func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse
+}
+
+/// Small files of the agent's own.
+package protocol FileStore: Sendable {
+    /// nil when there is no such file. Never reads more than `limit` bytes.
+    func read(_ path: String, limit: Int) throws(FileFailure) -> [UInt8]?
+    /// Either the whole new content is there, synced, or the old one is; parents are created (0700).
+    func writeAtomically(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure)
+    /// No error when it is already gone.
+    func remove(_ path: String) throws(FileFailure)
+    /// Names in a folder, sorted; empty when there is no such folder.
+    func list(_ folder: String) throws(FileFailure) -> [String]
+    /// Whether the path, links resolved, is a regular file this process may execute.
+    func isExecutable(_ path: String) -> Bool
+}
+
+/// The service manager: readiness, status line, watchdog.
+package protocol ServiceManager: Sendable {
+    /// Newline-separated assignments, such as `READY=1\nSTATUS=serving`.
+    func notify(_ state: String)
+}
+
+/// Who listens on a TCP port of this machine.
+package protocol PortInspector: Sendable {
+    func listeners(onTCPPort port: UInt16) -> [PortListener]
+}
+
+package struct PortListener: Equatable, Sendable {
+    /// nil where the kernel does not let us see the owner.
+    package var pid: Int32?
+    package var command: String?
+
+    package init(pid: Int32?, command: String?) {
+        self.pid = pid
+        self.command = command
+    }
+}
+
+/// The boot clock and the wall clock. Delays are made by the runtime's timers, not here.
+package protocol Clocks: Sendable {
+    func now() -> BootInstant
+    /// Seconds since 1970 (UTC).
+    func wallTime() -> Double
+}
+
+package protocol RandomSource: Sendable {
+    /// Uniform in 0..<1.
+    func fraction() -> Double
+    /// 32 lower-case hexadecimal digits, for identifiers.
+    func identifier() -> String
+}
+
+/// HMAC-SHA256, for signed callbacks.
+package protocol MessageSigner: Sendable {
+    func hmacSHA256(_ message: [UInt8], key: [UInt8]) -> [UInt8]
+}
+
+/// Lines for operators. Text is chosen in one place (`AgentRuntime`), never in logic.
+package protocol OperatorLog: Sendable {
+    func write(_ level: OperatorLogLevel, _ line: String)
+}
+
+package enum OperatorLogLevel: Int, Sendable {
+    case error = 3
+    case warning = 4
+    case notice = 5
+    case info = 6
+    case debug = 7
+}

@@ -1,0 +1,3 @@
+#pragma once
+// libsystemd: sd_notify, journal, login inhibitor.
+#include <systemd/sd-daemon.h>
