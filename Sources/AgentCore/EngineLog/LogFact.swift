@@ -47,3 +47,11 @@ package struct LogException: Equatable, Sendable {
         self.process = process
     }
 }
+
+extension LogFact {
+    /// The fact's name without its values.
+    package var kind: String {
+        let text = String(describing: self)
+        return String(text.prefix { $0 != "(" })
+    }
+}
