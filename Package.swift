@@ -63,7 +63,7 @@ let package = Package(
         .target(name: "AgentTestKit", dependencies: ["AgentCore"], path: "Tests/AgentTestKit"),
         .executableTarget(name: "simulated-vllm", dependencies: ["CLinux"], path: "Tests/SimulatedVLLM"),
         .testTarget(
-            name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], resources: [.copy("Fixtures")]),
+            name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], exclude: ["Lifecycle/transitions.txt"], resources: [.copy("Fixtures")]),
         .testTarget(name: "AgentWireTests", dependencies: ["AgentCore", "AgentWire", "AgentTestKit"]),
         .testTarget(name: "AgentSystemTests", dependencies: ["AgentCore", "AgentSystem", "AgentTestKit", "CLinux"]),
         .testTarget(

@@ -62,6 +62,7 @@ final class EngineEffects: Sendable {
             group.cancelAll()
         }
         state.withLock { $0.pump = nil }
+        preparer.removeCredentials()
     }
 
     func explain(_ exit: EngineExit?) -> FailureReport {

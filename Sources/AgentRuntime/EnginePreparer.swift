@@ -20,6 +20,17 @@ struct EnginePreparer: Sendable {
             logPath: settings.engineLog, workingDirectory: settings.runtimeFolder)
     }
 
+    /// Credentials stay on disk no longer than an engine needs them.
+    func removeCredentials() {
+        do throws(FileFailure) {
+            try ports.files.remove(environmentFile)
+        } catch {
+            ports.log.write(.warning, error.message)
+        }
+    }
+
+    private var environmentFile: String { "\(settings.runtimeFolder)/engine.env" }
+
     private func write(environment: [EnvironmentVariable], arguments: [String]) throws(FailureReport) {
         guard let bytes = EnvFile.render(environment) else {
             throw FailureReport(
@@ -27,7 +38,7 @@ struct EnginePreparer: Sendable {
                 process: "agent")
         }
         do {
-            try ports.files.writeAtomically(bytes, to: "\(settings.runtimeFolder)/engine.env", mode: 0o600)
+            try ports.files.writeAtomically(bytes, to: environmentFile, mode: 0o600)
             let argv = JSONValue.array(arguments.map(JSONValue.string)).rendered()
             try ports.files.writeAtomically(argv, to: "\(settings.runtimeFolder)/engine.argv", mode: 0o644)
         } catch {

@@ -4,6 +4,7 @@ extension NodeMachine {
     mutating func engineStarted(_ pid: Int32, at now: BootInstant) -> [NodeAction] {
         switch state {
         case .running(var run):
+            guard run.pid == nil else { return unexpected("engineStarted") }
             run.pid = pid
             state = .running(run)
             timeline.record(.engineExec, at: now, source: .process)

@@ -11,7 +11,7 @@ extension NodeMachine {
         case .running(let run):
             return [.notifyStopping] + endEngine(run, cause: cause)
         case .stopping(var stop):
-            let askedAgain = stop.cause == .agentStop
+            let askedAgain = stop.cause == .agentStop && cause == .agentStop
             stop.cause = cause
             state = .stopping(stop)
             // The operator insists.
