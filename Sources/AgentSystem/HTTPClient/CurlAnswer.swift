@@ -5,7 +5,7 @@ struct CurlAnswer {
     private let maximumHeaderBytes: Int
     private let maximumBodyBytes: Int
     private var headerBytes = 0
-    private var headersEnded = false
+    private(set) var headersEnded = false
     private var headers: [String: String] = [:]
     private var body: [UInt8] = []
     private var firstByteAt = BootInstant(nanoseconds: 0)

@@ -23,6 +23,7 @@ final class CurlDriver {
             let driver = try CurlDriver(mailbox)
             let end = driver.loop()
             driver.endAll(end)
+            mailbox.disconnect()
             return end
         } catch {
             return error

@@ -57,16 +57,18 @@ final class CurlMailbox: Sendable {
         contents.withLock { $0.multi = multi }
     }
 
+    /// Before the thread lets go of the handle, so that it is never freed under the lock.
+    func disconnect() {
+        contents.withLock { $0.multi = nil }
+    }
+
     func takeWork() -> CurlInbox<CloseContinuation>.Work {
         contents.withLock { $0.inbox.takeWork() }
     }
 
     /// `failure` goes to requests that no thread has seen.
     func threadEnded(_ failure: HTTPFailure) {
-        let (unanswered, waiters) = contents.withLock { contents in
-            contents.multi = nil
-            return contents.inbox.threadEnded()
-        }
+        let (unanswered, waiters) = contents.withLock { $0.inbox.threadEnded() }
         for exchange in unanswered { exchange.finish(.failure(failure)) }
         for waiter in waiters { waiter.resume() }
     }

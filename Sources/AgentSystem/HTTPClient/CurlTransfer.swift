@@ -24,7 +24,15 @@ final class CurlTransfer {
     /// What the caller gets, now that libcurl is done.
     func result(_ code: CURLcode) -> CurlExchange.Answer {
         if let excess = answer.excess { return .failure(excess) }
+        // What libcurl says when one header line is beyond its own buffer: before 8.6, and since.
+        if !answer.headersEnded, code == CURLE_OUT_OF_MEMORY || code.rawValue == 100 {
+            return .failure(HTTPFailure(.tooLarge, "a header line of the answer is longer than libcurl takes"))
+        }
         guard code == CURLE_OK else { return .failure(HTTPFailure(curl: code, words: easy.errorWords)) }
+        // libcurl takes an answer that breaks off within its headers for one without a body.
+        guard answer.headersEnded else {
+            return .failure(HTTPFailure(.truncated, "the connection was closed within the headers"))
+        }
         return .success(answer.response(status: easy.long(CURLINFO_RESPONSE_CODE)))
     }
 
