@@ -68,6 +68,8 @@ package final class MisbehavingHTTPServer: Sendable {
 
     package var url: String { "http://127.0.0.1:\(port)/" }
     package var connectionCount: Int { state.withLock { $0.connections } }
+    /// Connections that neither end has closed yet, as far as the server has noticed.
+    package var openConnections: Int { state.withLock { $0.open.count } }
     /// Heads and bodies as they came.
     package var requests: [String] { state.withLock { $0.requests }.map { String(decoding: $0, as: UTF8.self) } }
 

@@ -63,6 +63,13 @@ package final class RawTCPClient: Sendable {
         await blocking { LoopbackSocket.isHungUp(self.descriptor, within: Int32(Self.patienceSeconds * 1000)) }
     }
 
+    /// The text again and again at that pace, until the server is gone.
+    package func drip(_ text: String, everyMilliseconds pace: Int32) async {
+        await blocking {
+            while !LoopbackSocket.isHungUp(self.descriptor, within: pace) { self.send(text) }
+        }
+    }
+
     private func takeAnswers(_ count: Int) -> [String] {
         var answers: [String] = []
         while answers.count < count {

@@ -27,7 +27,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     private var reader: HTTPRequestReader
     private var queue = CircularBuffer<HTTPRequestReader.Item>()
     private var phase = Phase.reading
-    private var answered = 0
+    private var hasAnswered = false
     private var deadline = NIODeadline.now()
     private var timer: Scheduled<Void>?
 
@@ -38,8 +38,11 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
 
     /// When a connection that has nothing to do will be closed for it; nil while it has something to do.
     var idleDeadline: NIODeadline? {
-        guard case .reading = phase, answered > 0, reader.isBetweenRequests, queue.isEmpty else { return nil }
-        return deadline
+        switch phase {
+        case .reading: hasAnswered && reader.isBetweenRequests && queue.isEmpty ? deadline : nil
+        case .answering: nil
+        case .lingering: deadline
+        }
     }
 
     func close() {
@@ -129,7 +132,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     }
 
     private func answerIsOut(isLast: Bool, _ context: ChannelHandlerContext) {
-        answered += 1
+        hasAnswered = true
         guard isLast else {
             phase = .reading
             return extendDeadline(by: self.context.limits.idleTimeout)
