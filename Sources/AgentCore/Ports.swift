@@ -24,10 +24,11 @@ package protocol EngineLogSource: Sendable {
 
 /// One log being followed. The reader pulls, so that a flood waits in the file and not in memory.
 package protocol EngineLogFollower: Sendable {
-    /// The next bytes, at most 64 KiB; nil when there is nothing new right now. Never waits.
-    func read() -> [UInt8]?
-    /// Suspends until there may be more; false when the task is cancelled.
-    func waitForMore() async -> Bool
+    /// The next bytes, at most 64 KiB. Suspends until there are some; nil when the task is cancelled, and at the
+    /// end of the file once `finish` was called.
+    func next() async -> [UInt8]?
+    /// What is in the file now is still read; nothing later is waited for.
+    func finish()
 }
 
 /// HTTP out: control plane, engine, cloud metadata.

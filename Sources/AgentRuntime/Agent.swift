@@ -21,7 +21,7 @@ package struct Agent: Sendable {
     ///   - stopRequests: yields for every SIGTERM or SIGINT.
     ///   - standing: tasks of the same lifetime as the agent, such as the heartbeat server.
     package func run(
-        stopRequests: AsyncStream<Void>, standing: [@Sendable () async -> Void]
+        stopRequests: some AsyncSequence<Void, Never> & Sendable, standing: [@Sendable () async -> Void]
     ) async {
         let (inbox, arrivals) = Inbox.make(clocks: ports.clocks)
         let outbox = Outbox(

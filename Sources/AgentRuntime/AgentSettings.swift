@@ -34,6 +34,10 @@ package struct AgentSettings: Sendable {
 /// Every missing or bad setting, named.
 package struct SettingsFaults: Error, Equatable, Sendable {
     package var faults: [FieldFault]
+
+    package init(faults: [FieldFault]) {
+        self.faults = faults
+    }
 }
 
 extension AgentSettings {

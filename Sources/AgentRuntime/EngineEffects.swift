@@ -59,17 +59,21 @@ final class EngineEffects: Sendable {
                 let (happened, instant) = event.asNodeEvent
                 inbox.send(happened, at: instant)
             }
-            group.cancelAll()
+            // The verdict, where one was asked for, may still be on its way.
+            if !pump.isExplaining { group.cancelAll() }
         }
         state.withLock { $0.pump = nil }
         preparer.removeCredentials()
     }
 
-    func explain(_ exit: EngineExit?) -> FailureReport {
-        guard let pump = state.withLock({ $0.pump }) else {
-            return FailureReport(.unknown, message: "the engine's log could not be read", process: "agent")
+    /// Asks for a verdict; it comes as `failureExplained`.
+    func explain(_ exit: EngineExit?, _ inbox: Inbox) {
+        if let pump = state.withLock({ $0.pump }) {
+            pump.explain(exit)
+        } else {
+            let report = FailureReport(.unknown, message: "the engine's log could not be read", process: "agent")
+            inbox.send(.failureExplained(report))
         }
-        return pump.explain(exit)
     }
 
     /// Health, and while the engine loads its processes too: they name the stretches the log is silent about.

@@ -1,42 +1,36 @@
 internal import AgentCore
 internal import Synchronization
 
-/// Reads the engine's log and understands it. One reader at a time: the follower as lines come, and the verdict
-/// when the engine has ended, both through the same lock so that no line is taken out of order.
+/// Reads the engine's log and understands it, from before the exec to the verdict. `run` is the only reader.
 final class EngineLogPump: Sendable {
-    private struct State {
-        var reader = EngineLogReader()
-        var seen = SeenFacts()
+    private struct Question: Sendable {
+        var exit: EngineExit?
     }
 
     private let log: any EngineLogFollower
-    private let state = Mutex(State())
+    private let question = Mutex<Question?>(nil)
 
     init(_ log: any EngineLogFollower) {
         self.log = log
     }
 
+    /// Ends when the task is cancelled, or with a verdict when one was asked for.
     func run(_ inbox: Inbox) async {
-        repeat {
-            for fact in pump() { inbox.send(.logFact(fact)) }
-        } while await log.waitForMore()
-    }
-
-    /// Reads to the end of the file, then judges.
-    func explain(_ exit: EngineExit?) -> FailureReport {
-        _ = pump()
-        return state.withLock { $0.reader.explain(exit) }
-    }
-
-    private func pump() -> [LogFact] {
-        state.withLock { state in
-            var facts: [LogFact] = []
-            // Regular files answer at once, so that reading under the lock does not hold anybody up for long.
-            while let chunk = log.read() {
-                facts += state.reader.feed(chunk).filter { state.seen.isNews($0) }
-            }
-            return facts
+        var reader = EngineLogReader()
+        var seen = SeenFacts()
+        while let chunk = await log.next() {
+            for fact in reader.feed(chunk) where seen.isNews(fact) { inbox.send(.logFact(fact)) }
         }
+        guard let question = question.withLock({ $0 }) else { return }
+        inbox.send(.failureExplained(reader.explain(question.exit)))
+    }
+
+    var isExplaining: Bool { question.withLock { $0 != nil } }
+
+    /// Reads to the end of the log as it is now; then `run` sends the verdict.
+    func explain(_ exit: EngineExit?) {
+        question.withLock { $0 = Question(exit: exit) }
+        log.finish()
     }
 }
 

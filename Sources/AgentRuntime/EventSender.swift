@@ -38,7 +38,7 @@ struct EventSender: Sendable {
         guard let response = try? await ports.http.send(request(item, to: target)) else { return false }
         switch EventVerdict(status: response.status) {
         case .accepted:
-            if item.isReady { inbox.send(.readyAcknowledged) }
+            if item.kind == .ready { inbox.send(.readyAcknowledged) }
             attempt("forgetting event \(item.sequence)") { () throws(FileFailure) in try outbox.remove(item) }
             return true
         case .refused:

@@ -18,7 +18,7 @@ final class Outbox: Sendable {
         var sequence: UInt64
         var id: String
         var body: [UInt8]
-        var isReady: Bool
+        var kind: ReportKind?
     }
 
     private struct State {
@@ -52,14 +52,26 @@ final class Outbox: Sendable {
     }
 
     /// Renders one event under the next sequence number and queues it.
-    func add(isReady: Bool, id: String, render: (UInt64) -> [UInt8]) {
-        state.withLock { state in
-            guard state.queue.count < Self.capacity else { return }
+    ///
+    /// In a full outbox the oldest phase event makes room: it says the least. Answers how many events were dropped.
+    @discardableResult
+    func add(_ kind: ReportKind, id: String, render: (UInt64) -> [UInt8]) -> Int {
+        let dropped = state.withLock { state in
+            var dropped = 0
+            if state.queue.count >= Self.capacity {
+                dropped = 1
+                // The first one is being sent.
+                guard let oldest = state.queue.indices.dropFirst().first(where: { state.queue[$0].kind == .phase })
+                else { return dropped }
+                state.queue.remove(at: oldest)
+            }
             let sequence = state.nextSequence
             state.nextSequence += 1
-            state.queue.append(Item(sequence: sequence, id: id, body: render(sequence), isReady: isReady))
+            state.queue.append(Item(sequence: sequence, id: id, body: render(sequence), kind: kind))
+            return dropped
         }
         wake.yield()
+        return dropped
     }
 
     /// Takes over what an earlier agent did not deliver. Must come before the first `add`.
@@ -75,7 +87,7 @@ final class Outbox: Sendable {
             guard let body = try files.read("\(folder)/\(name)", limit: Self.maximumEventBytes),
                 let event = try? JSONValue.parse(body), let id = event["id"]?.stringValue
             else { continue }
-            recovered.append(Item(sequence: sequence, id: id, body: body, isReady: false))
+            recovered.append(Item(sequence: sequence, id: id, body: body, kind: nil))
         }
         recovered.sort { $0.sequence < $1.sequence }
         state.withLock { state in

@@ -43,11 +43,11 @@ struct RunLoop {
         let node = snapshot(at: now)
         agent.view.publish(node, pendingEvents: outbox.pending)
         tellStatus(node, actions)
-        for action in actions { perform(action, node: node, at: now, in: &group) }
+        for action in actions { perform(action, node: node, in: &group) }
     }
 
     private mutating func perform(
-        _ action: NodeAction, node: NodeSnapshot, at now: BootInstant, in group: inout DiscardingTaskGroup
+        _ action: NodeAction, node: NodeSnapshot, in group: inout DiscardingTaskGroup
     ) {
         let (engine, inbox) = (engine, inbox)
         switch action {
@@ -59,9 +59,7 @@ struct RunLoop {
         case .sendCanary(let model): group.addTask { inbox.send(await engine.probe.canary(model: model)) }
         case .terminateEngine: agent.ports.engineHost.terminateMain()
         case .killEngine: agent.ports.engineHost.killAll()
-        case .explainFailure(let exit):
-            // In place: the verdict must be there before the news that the engine is gone.
-            handle(.failureExplained(engine.explain(exit)), at: now, in: &group)
+        case .explainFailure(let exit): engine.explain(exit, inbox)
         case .arm(let timer, let delay): arm(timer, after: delay, in: &group)
         case .cancel(let timer): timers[timer] = nil
         // Told together with the status line, in `tellStatus`.
@@ -95,9 +93,10 @@ struct RunLoop {
     private func add(_ report: Report, node: NodeSnapshot) {
         let id = agent.ports.random.identifier()
         let wallTime = agent.ports.clocks.wallTime()
-        outbox.add(isReady: report.kind == .ready, id: id) { sequence in
+        let dropped = outbox.add(report.kind, id: id) { sequence in
             EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
         }
+        if dropped > 0 { agent.ports.log.write(.warning, "the outbox is full: a phase event was dropped") }
     }
 
     private mutating func tellStatus(_ node: NodeSnapshot, _ actions: [NodeAction]) {

@@ -2,7 +2,6 @@ internal import AgentCore
 internal import AgentRuntime
 internal import AgentSystem
 internal import ArgumentParser
-internal import Glibc
 
 enum EngineHostChoice: String, ExpressibleByArgument, CaseIterable {
     /// A child in its own session, stopped with the agent.
@@ -46,10 +45,11 @@ struct RunCommand: AsyncParsableCommand {
         let log = StderrLog()
         defer { log.drain() }
         let lock = try takePlace(settings)
-        try await withExtendedLifetime(lock) { try await serve(settings, signals: signals, log: log) }
+        await serve(settings, signals: signals, log: log)
+        withExtendedLifetime(lock) {}
     }
 
-    private func serve(_ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: StderrLog) async throws {
+    private func serve(_ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: StderrLog) async {
         let parts = RealParts(settings: settings, log: log)
         let view = NodeView()
         let routes = HeartbeatRoutes(view: view, clocks: parts.ports.clocks, token: settings.heartbeatToken)
@@ -58,7 +58,7 @@ struct RunCommand: AsyncParsableCommand {
             return ServerReply(status: reply.status, contentType: reply.contentType, body: reply.body)
         }
         let listen: @Sendable () async -> Void = {
-            do {
+            do throws(HeartbeatServerFailure) {
                 let port = try await server.start()
                 log.write(.info, "heartbeat on http://\(settings.heartbeatAddress):\(port)")
             } catch {
@@ -69,17 +69,19 @@ struct RunCommand: AsyncParsableCommand {
             await server.run()
         }
         let agent = Agent(settings: settings, ports: parts.ports, version: AgentVersion.text, view: view)
-        await agent.run(stopRequests: signals.stopRequests, standing: [listen])
+        // SIGHUP and SIGUSR2 mean something else.
+        let stops = signals.filter { $0 == .terminate || $0 == .interrupt }.map { _ in () }
+        await agent.run(stopRequests: stops, standing: [listen])
         await parts.close()
     }
 
     private func takePlace(_ settings: AgentSettings) throws -> AgentLock {
         let path = "\(settings.runtimeFolder)/agent.lock"
         do {
-            try LinuxFileStore().createFolder(settings.runtimeFolder)
+            try LinuxFileStore().createFolders(settings.runtimeFolder)
             return try AgentLock.acquire(path)
         } catch AgentLock.Refusal.held(let pid) {
-            Self.say("another agent runs here (pid \(pid.map(String.init) ?? "unknown"), it holds \(path))")
+            Complaint.say("another agent runs here (pid \(pid.map(String.init) ?? "unknown"), it holds \(path))")
             throw AgentExit.unavailable
         } catch AgentLock.Refusal.failed(let failure) {
             Self.complain([FieldFault(field: "CROSSLOGIC_RUNTIME_DIR", problem: failure.message)])
@@ -91,27 +93,11 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private static func complain(_ faults: [FieldFault]) {
-        for fault in faults { say(fault.description) }
+        for fault in faults { Complaint.say(fault.description) }
         // `systemctl status` shows this line long after the journal has scrolled.
         let service = NotifySocket()
         service.notify("STATUS=bad settings: \(faults.map(\.description).joined(separator: "; "))\nERRNO=22")
         service.drain()
     }
 
-    private static func say(_ line: String) {
-        fputs("crosslogic-node-agent: \(line)\n", stderr)
-    }
-}
-
-extension AsyncStream<AgentSignal> {
-    /// SIGTERM and SIGINT; the others mean something else.
-    var stopRequests: AsyncStream<Void> {
-        var iterator = makeAsyncIterator()
-        return AsyncStream {
-            while let signal = await iterator.next() {
-                if signal == .terminate || signal == .interrupt { return () }
-            }
-            return nil
-        }
-    }
 }

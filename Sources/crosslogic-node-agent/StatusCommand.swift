@@ -2,7 +2,6 @@ internal import AgentCore
 internal import AgentSystem
 internal import AgentWire
 internal import ArgumentParser
-internal import Glibc
 
 /// Asks a running agent over HTTP.
 struct HeartbeatQuestion: ParsableArguments {
@@ -33,7 +32,7 @@ struct HeartbeatQuestion: ParsableArguments {
     }
 
     private func complaint(_ reason: String) -> ExitCode {
-        fputs("crosslogic-node-agent: no agent at \(heartbeat): \(reason)\n", stderr)
+        Complaint.say("no agent at \(heartbeat): \(reason)")
         return AgentExit.unavailable
     }
 

@@ -12,7 +12,7 @@ internal import Testing
     }
 
     private func add(_ id: String, to outbox: Outbox) {
-        outbox.add(isReady: false, id: id) { sequence in [UInt8](#"{"id":"\#(id)","n":\#(sequence)}"#.utf8) }
+        outbox.add(.phase, id: id) { sequence in [UInt8](#"{"id":"\#(id)","n":\#(sequence)}"#.utf8) }
     }
 
     @Test("What an agent did not deliver, the next one does, in order and under the same ids")

@@ -13,15 +13,17 @@ package final class RecordingServiceManager: ServiceManager {
     package func notify(_ state: String) { told.yield(state) }
 }
 
-/// Stands in for an engine's log that says nothing.
+/// Stands in for an engine's log: says nothing, and ends when it is asked to.
 package struct SilentEngineLog: EngineLogSource {
     private struct Follower: EngineLogFollower {
-        func read() -> [UInt8]? { nil }
-        func waitForMore() async -> Bool {
-            let (stream, _) = AsyncStream<Never>.makeStream()
-            for await _ in stream {}
-            return false
+        let end = AsyncStream<Never>.makeStream()
+
+        func next() async -> [UInt8]? {
+            for await _ in end.stream {}
+            return nil
         }
+
+        func finish() { end.continuation.finish() }
     }
 
     package init() {}

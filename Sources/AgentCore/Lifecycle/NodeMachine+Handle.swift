@@ -17,7 +17,7 @@ extension NodeMachine {
         case .engineGone: return engineGone(at: now)
         case .engineProcessesSeen(let processes): return engineProcessesSeen(processes, at: now)
         case .logFact(let fact): return logFact(fact, at: now)
-        case .failureExplained(let report): return failureExplained(report)
+        case .failureExplained(let report): return failureExplained(report, at: now)
         case .healthAnswered(let answer): return healthAnswered(answer, at: now)
         case .canaryAnswered(let took): return canaryAnswered(took, at: now)
         case .canaryFailed(let reason): return canaryFailed(reason)
@@ -59,7 +59,7 @@ extension NodeMachine {
             generation = assignment.generation
             stop.cause = .superseded(by: assignment)
             state = .stopping(stop)
-            return []
+            return stop.isGone ? afterEngine(stop, at: now) : []
         case .leaving, .finished:
             return []
         }

@@ -14,6 +14,7 @@ extension NodeMachine {
             let askedAgain = stop.cause == .agentStop && cause == .agentStop
             stop.cause = cause
             state = .stopping(stop)
+            if stop.isGone { return [.notifyStopping] + afterEngine(stop, at: now) }
             // The operator insists.
             return askedAgain ? [.tell(.engineKilled), .killEngine] : [.notifyStopping]
         case .leaving, .finished:
@@ -101,12 +102,13 @@ extension NodeMachine {
         return endEngine(run, cause: .failed(report))
     }
 
-    mutating func failureExplained(_ report: FailureReport) -> [NodeAction] {
+    mutating func failureExplained(_ report: FailureReport, at now: BootInstant) -> [NodeAction] {
         guard case .stopping(var stop) = state, case .unexplained(let lost) = stop.cause else { return [] }
         let verdict = report.completed(by: lost, exit: stop.exit)
         stop.cause = .failed(verdict)
         state = .stopping(stop)
-        return sayFailed(verdict, exit: stop.exit)
+        let said = sayFailed(verdict, exit: stop.exit)
+        return stop.isGone ? said + afterEngine(stop, at: now) : said
     }
 
     private mutating func sayFailed(_ report: FailureReport, exit: EngineExit?) -> [NodeAction] {
@@ -117,8 +119,12 @@ extension NodeMachine {
 
     mutating func engineGone(at now: BootInstant) -> [NodeAction] {
         switch state {
-        case .stopping(let stop):
-            return cancelLadder() + [.tell(.engineGone)] + afterEngine(stop, at: now)
+        case .stopping(var stop):
+            let quiet = cancelLadder() + [.tell(.engineGone)]
+            guard case .unexplained = stop.cause else { return quiet + afterEngine(stop, at: now) }
+            stop.isGone = true
+            state = .stopping(stop)
+            return quiet
         case .waiting, .preparing, .running, .backoff, .failed, .leaving, .finished:
             return unexpected("engineGone")
         }
@@ -137,9 +143,7 @@ extension NodeMachine {
         case .failed(let report):
             return retry(stop.assignment, report, served: served)
         case .unexplained:
-            // The verdict is asked for before the kill, so it is here first; were it not, say so and go on.
-            let report = FailureReport(.unknown, message: "the engine ended and left no reason", process: "agent")
-            return sayFailed(report, exit: stop.exit) + retry(stop.assignment, report, served: served)
+            preconditionFailure("an engine that is gone and not explained waits for its verdict first")
         }
     }
 }

@@ -86,6 +86,8 @@ package struct EngineStop: Equatable, Sendable {
     package var cause: StopCause
     /// What the log and the process said, once both are known.
     package var exit: EngineExit?
+    /// Not one process is left; only the verdict is still being waited for.
+    package var isGone = false
     /// SIGTERM has been sent this often; vLLM swallows the first one while it starts.
     package var terminations: Int
 

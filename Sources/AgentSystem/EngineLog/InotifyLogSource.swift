@@ -7,9 +7,8 @@ internal import Glibc
 package struct InotifyLogSource: EngineLogSource {
     package init() {}
 
-    package func follow(_ path: String) throws(FailureReport) -> EngineLogChunks {
+    package func follow(_ path: String) throws(FailureReport) -> any EngineLogFollower {
         let opened = try EngineLogFile.openForReading(path)
-        let follower = LogFollower(path: path, file: opened?.file, offset: Int64(opened?.status.st_size ?? 0))
-        return EngineLogChunks { await follower.next() }
+        return LogFollower(path: path, file: opened?.file, offset: Int64(opened?.status.st_size ?? 0))
     }
 }

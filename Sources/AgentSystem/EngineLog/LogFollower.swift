@@ -3,7 +3,7 @@ internal import Dispatch
 internal import Glibc
 
 /// Reads one log on demand, a chunk at a time.
-actor LogFollower {
+actor LogFollower: EngineLogFollower {
     static let chunkSize = 1 << 16
 
     private let executor = QueueExecutor(label: "io.crosslogic.engine-log")
@@ -18,6 +18,7 @@ actor LogFollower {
     private var waiter: CheckedContinuation<Void, Never>?
     /// Counts waits, so that a late cancellation cannot end the wait of a later call.
     private var wait = 0
+    private var isFinishing = false
 
     init(path: String, file: Descriptor?, offset: Int64) {
         self.path = path
@@ -26,7 +27,7 @@ actor LogFollower {
         folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 
-    /// Suspends until there is something new; nil when the task is cancelled. For one reader at a time.
+    /// For one reader at a time.
     func next() async -> [UInt8]? {
         if signal == nil { startSignal() }
         while !Task.isCancelled {
@@ -39,13 +40,24 @@ actor LogFollower {
                 offset = 0
             case .open:
                 guard !openNext() else { continue }
+                if isFinishing { return nil }
                 await waitForChange()
             case .wait:
                 if let atPath, let opened, !atPath.isSame(as: opened) { signal?.watch(.nextFile, path) }
+                if isFinishing { return nil }
                 await waitForChange()
             }
         }
         return nil
+    }
+
+    nonisolated func finish() {
+        executor.queue.async {
+            self.assumeIsolated {
+                $0.isFinishing = true
+                $0.resumeWaiter()
+            }
+        }
     }
 
     /// nil when the file was cut after it was looked at; the next look says so.

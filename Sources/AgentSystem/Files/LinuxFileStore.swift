@@ -67,7 +67,7 @@ package struct LinuxFileStore: FileStore {
         try file.sync()
     }
 
-    private func createFolders(_ folder: String) throws(FileFailure) {
+    package func createFolders(_ folder: String) throws(FileFailure) {
         if mkdir(folder, 0o700) == 0 { return }
         let code = errno
         switch code {

@@ -27,7 +27,7 @@ package final class ChildEngineHost: EngineHost {
     }
 
     package func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent> {
-        // At most four events in an engine's life, so the buffer needs no bound.
+        // A few events in an engine's life, and one per process watched: the watches are bounded, and so is this.
         let (stream, events) = AsyncStream.makeStream(of: EngineHostEvent.self)
         let life = EngineLife(
             on: executor, clocks: clocks, record: record, events: events,
@@ -55,7 +55,7 @@ package final class ChildEngineHost: EngineHost {
         perform { $0.killAll() }
     }
 
-    package func processes() -> [EngineProcess] {
+    package func observe() -> [EngineProcess] {
         guard let membership = current.withLock({ $0 })?.membership.withLock({ $0 }) else { return [] }
         let members = membership.members(of: ProcessTable.all())
         let living = members.filter { !$0.isZombie }
@@ -64,11 +64,14 @@ package final class ChildEngineHost: EngineHost {
             perform { $0.reapOrphans() }
         }
         let names = titles.withLock { $0.titles(of: living) }
-        return zip(living, names).map { process, name in
+        let processes = zip(living, names).map { process, name in
             EngineProcess(
                 pid: process.pid, parent: process.parent, title: name, cpuTicks: process.cpuTicks,
                 residentBytes: process.residentPages * pageSize)
         }
+        let workers = zip(living.map(\.identity), processes).filter { $0.0.pid != membership.session }
+        perform { $0.watch(workers) }
+        return processes
     }
 
     package func removeLeftovers() async -> [Int32] {

@@ -19,6 +19,7 @@ actor EngineLife {
     private var main: ProcessHandle?
     private var mainWatch: ExitWatch?
     private var sweep: ProcessSweep?
+    private var workers: MemberWatches?
 
     /// Which processes belong to the engine, once it runs. Behind a lock for readers outside of the actor.
     nonisolated let membership = Mutex<EngineMembership?>(nil)
@@ -81,6 +82,8 @@ actor EngineLife {
         record.clear()
         main = nil
         sweep = nil
+        workers?.stop()
+        workers = nil
         finish(.gone(at: clocks.now()))
     }
 
@@ -88,6 +91,20 @@ actor EngineLife {
         over()
         events.yield(last)
         events.finish()
+    }
+
+    /// From now on the end of each of these is told.
+    func watch(_ processes: [(ProcessIdentity, EngineProcess)]) {
+        guard main != nil else { return }
+        let watches = workers ?? MemberWatches(on: executor.queue, open: open) { [events, clocks] process in
+            events.yield(.processEnded(process, at: clocks.now()))
+        }
+        workers = watches
+        for (identity, process) in processes {
+            watches.watch(identity, process) { [weak self] identity in
+                self?.assumeIsolated { $0.workers?.end(identity) }
+            }
+        }
     }
 
     func terminateMain() {
