@@ -1,0 +1,36 @@
+package import AgentCore
+package import AgentWire
+
+/// What is known of a node, its secrets apart.
+package struct NodeRecord: Equatable, Sendable {
+    package var id: String
+    package var generation: Int64
+    package var createdAt: String
+    package var revokedAt: String?
+    package var request: JSONValue
+    /// The event with the highest sequence.
+    package var newestEvent: JSONValue?
+    /// The `ready` event with the highest sequence.
+    package var readyEvent: JSONValue?
+    package var lastEventAt: String?
+    /// Events kept.
+    package var eventCount: Int
+    /// Sequences that were never seen below the highest one; at most `SequenceGap.maximumShown`.
+    package var sequenceGaps: [SequenceGap]
+}
+
+/// Sequences that never arrived, or not yet.
+package struct SequenceGap: Equatable, Sendable {
+    package static let maximumShown = 32
+
+    package var first: Int64
+    package var last: Int64
+}
+
+/// One generation of what a node is to serve.
+package struct StoredAssignment: Equatable, Sendable {
+    package var generation: Int64
+    package var document: JSONValue
+    package var callbackSecret: Secret?
+    package var isRevoked: Bool
+}
