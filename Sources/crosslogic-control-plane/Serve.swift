@@ -1,0 +1,94 @@
+internal import AgentCore
+internal import ArgumentParser
+internal import ControlPlane
+internal import FoundationEssentials
+internal import Glibc
+internal import Logging
+internal import NIOCore
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve the nodes' and the operator's HTTP endpoints.",
+        discussion: """
+            Prints one line on stdout once it listens: "listening on http://HOST:PORT". The log goes to stderr.
+            SIGTERM or SIGINT stops it: waiting polls are answered, requests in progress finish.
+
+            ENVIRONMENT, also from --env-file; the environment wins
+              R2_ENDPOINT, R2_BUCKET,         the store whose credentials nodes get with their assignment;
+              R2_ACCESS_KEY, R2_SECRET_KEY    all of them, or none to leave it to each node's own settings
+              R2_CDN_DOMAIN                   public name in front of the bucket (optional)
+              CROSSLOGIC_ADMIN_TOKEN          bearer token of the operator's endpoints; needed to listen
+                                              on anything but loopback
+
+            EXIT CODES
+              0   stopped as asked
+              1   unexpected failure
+              64  wrong usage
+              69  address or data folder in use, or data folder unusable
+              78  bad settings, each of them named on stderr
+            """)
+
+    @Option(help: ArgumentHelp("Address to listen on; port 0 takes any free one.", valueName: "host:port"))
+    var listen = "127.0.0.1:8080"
+
+    @Option(help: ArgumentHelp("Folder of the database, made when missing.", valueName: "dir"))
+    var dataDir = "control-plane-data"
+
+    @Option(help: ArgumentHelp("File of NAME=value lines; may be given several times.", valueName: "file"))
+    var envFile: [String] = []
+
+    mutating func run() async throws {
+        LoggingSystem.bootstrap { label in StreamLogHandler.standardError(label: label) }
+        let logger = Logger(label: "control-plane")
+        do {
+            let settings = try readSettings()
+            if settings.store == nil {
+                logger.warning("no R2_* settings: assignments carry no credentials, nodes need their own")
+            }
+            let store = try NodeStore(directory: dataDir)
+            let server = ControlPlaneServer(settings: settings, store: store, logger: logger)
+            try await server.run { port in
+                Self.announce(ListenAddress(host: settings.listen.host, port: port))
+            }
+        } catch {
+            throw exit(after: error)
+        }
+    }
+
+    private func readSettings() throws(InvalidSettings) -> ControlPlaneSettings {
+        var environment: [String: String] = [:]
+        for file in envFile {
+            environment.merge(try EnvironmentFile.read(file)) { _, later in later }
+        }
+        environment.merge(ProcessInfo.processInfo.environment) { _, process in process }
+        return try ControlPlaneSettings(environment: environment, listen: listen)
+    }
+
+    /// Whoever started us reads this line to learn the port, so it must not wait in a buffer.
+    private static func announce(_ address: ListenAddress) {
+        print("listening on http://\(address)")
+        fflush(nil)
+    }
+
+    private func exit(after error: any Error) -> ExitCode {
+        switch error {
+        case let settings as InvalidSettings:
+            for fault in settings.faults { complain("\(fault.field): \(fault.problem)") }
+            return ExitCode(EX_CONFIG)
+        case let failure as StoreFailure:
+            complain(failure.message)
+            return ExitCode(EX_UNAVAILABLE)
+        case let error as IOError:
+            complain("cannot listen on \(listen): \(String(cString: strerror(error.errnoCode)))")
+            return ExitCode(EX_UNAVAILABLE)
+        default:
+            complain("\(error)")
+            return .failure
+        }
+    }
+
+    private func complain(_ line: String) {
+        let bytes = Array("crosslogic-control-plane: \(line)\n".utf8)
+        _ = write(STDERR_FILENO, bytes, bytes.count)
+    }
+}
