@@ -62,10 +62,9 @@ let package = Package(
         .executableTarget(
             name: "crosslogic-control-plane",
             dependencies: [
-                "AgentCore", "ControlPlane",
+                "ControlPlane",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
             ]),
 
         // Tests. The kit is never shipped.
