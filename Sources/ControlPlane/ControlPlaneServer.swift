@@ -4,43 +4,60 @@ package import Hummingbird
 internal import HummingbirdCore
 package import Logging
 internal import NIOCore
-internal import ServiceLifecycle
-internal import UnixSignals
+package import ServiceLifecycle
+package import UnixSignals
+
+/// The address cannot be had: taken, not ours, or not to be resolved.
+package struct ListenFailure: Error, Equatable, Sendable {
+    package var message: String
+}
 
 /// The reference control plane: routes over a store, served over HTTP/1.1.
 package struct ControlPlaneServer: Sendable {
     private let settings: ControlPlaneSettings
     private let store: NodeStore
     private let logger: Logger
-    package let watchers: AssignmentWatchers
+    private let watchers: AssignmentWatchers
+    /// How long a stop waits for requests in progress before it cuts them off.
+    private let stopLimit: Duration
 
-    /// How long a stop waits for requests in progress; whoever still sends one byte at a time is cut off then.
-    package static let stopLimit = Duration.seconds(5)
     private static let maximumConnections = 2048
 
     package init(
         settings: ControlPlaneSettings, store: NodeStore, watchers: AssignmentWatchers = AssignmentWatchers(),
-        logger: Logger
+        stopLimit: Duration = .seconds(5), logger: Logger
     ) {
         self.settings = settings
         self.store = store
         self.watchers = watchers
+        self.stopLimit = stopLimit
         self.logger = logger
     }
 
     /// Serves until SIGTERM or SIGINT and returns when the last connection is closed.
-    /// - Parameter onListening: told the port once connections are accepted.
-    /// - Throws: what binding the address throws.
-    package func run(onListening: @escaping @Sendable (Int) async -> Void) async throws {
+    /// - Parameter onListening: told the address once connections are accepted.
+    /// - Throws: `ListenFailure` when the address cannot be had.
+    package func run(onListening: @escaping @Sendable (ListenAddress) async -> Void) async throws {
+        do {
+            try await serviceGroup(stoppedBy: [.sigterm, .sigint], onListening: onListening).run()
+        } catch let error as IOError {
+            throw ListenFailure(message: "cannot listen on \(settings.listen): \(error.localizedDescription)")
+        } catch let error as SocketAddressError {
+            throw ListenFailure(message: "cannot listen on \(settings.listen): \(error)")
+        }
+    }
+
+    package func serviceGroup(
+        stoppedBy signals: [UnixSignal] = [], onListening: @escaping @Sendable (ListenAddress) async -> Void
+    ) -> ServiceGroup {
         var configuration = ServiceGroupConfiguration(
-            services: [application(onListening: onListening)], gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logger)
-        configuration.maximumGracefulShutdownDuration = Self.stopLimit
-        try await ServiceGroup(configuration: configuration).run()
+            services: [application(onListening: onListening)], gracefulShutdownSignals: signals, logger: logger)
+        configuration.maximumGracefulShutdownDuration = stopLimit
+        return ServiceGroup(configuration: configuration)
     }
 
     package func application(
-        onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+        onListening: @escaping @Sendable (ListenAddress) async -> Void = { _ in }
     ) -> Application<RouterResponder<BasicRequestContext>> {
         Application(
             router: router(),
@@ -52,7 +69,10 @@ package struct ControlPlaneServer: Sendable {
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.listen.host, port: settings.listen.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(Self.maximumConnections)),
-            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? settings.listen.port) },
+            onServerRunning: { [listen = settings.listen] channel in
+                await onListening(
+                    ListenAddress(host: listen.host, port: channel.localAddress?.port ?? listen.port))
+            },
             logger: logger)
     }
 

@@ -1,10 +1,8 @@
-internal import AgentCore
 internal import ArgumentParser
 internal import ControlPlane
 internal import FoundationEssentials
 internal import Glibc
 internal import Logging
-internal import NIOCore
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -47,9 +45,7 @@ struct Serve: AsyncParsableCommand {
             }
             let store = try NodeStore(directory: dataDir)
             let server = ControlPlaneServer(settings: settings, store: store, logger: logger)
-            try await server.run { port in
-                Self.announce(ListenAddress(host: settings.listen.host, port: port))
-            }
+            try await server.run { address in Self.announce(address) }
         } catch {
             throw exit(after: error)
         }
@@ -73,13 +69,13 @@ struct Serve: AsyncParsableCommand {
     private func exit(after error: any Error) -> ExitCode {
         switch error {
         case let settings as InvalidSettings:
-            for fault in settings.faults { complain("\(fault.field): \(fault.problem)") }
+            for message in settings.messages { complain(message) }
             return ExitCode(EX_CONFIG)
         case let failure as StoreFailure:
             complain(failure.message)
             return ExitCode(EX_UNAVAILABLE)
-        case let error as IOError:
-            complain("cannot listen on \(listen): \(String(cString: strerror(error.errnoCode)))")
+        case let failure as ListenFailure:
+            complain(failure.message)
             return ExitCode(EX_UNAVAILABLE)
         default:
             complain("\(error)")

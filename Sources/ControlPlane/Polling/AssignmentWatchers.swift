@@ -19,16 +19,18 @@ package final class AssignmentWatchers: Sendable {
     private let state = Mutex(State())
     private let capacity: Int
     private let capacityPerNode: Int
+    private let countChanged: @Sendable (Int) -> Void
 
-    /// A node needs one; the others are polls whose client is gone and that have not noticed yet.
-    package init(capacity: Int = 4096, capacityPerNode: Int = 8) {
+    /// - Parameters:
+    ///   - capacity: polls of all nodes together.
+    ///   - capacityPerNode: a node needs one; the others are polls whose end the server has not noticed yet.
+    ///   - countChanged: told how many polls wait whenever one comes or goes.
+    package init(
+        capacity: Int = 4096, capacityPerNode: Int = 8, countChanged: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
         self.capacity = capacity
         self.capacityPerNode = capacityPerNode
-    }
-
-    /// How many polls wait now.
-    package var count: Int {
-        state.withLock { $0.count }
+        self.countChanged = countChanged
     }
 
     /// Runs `body` while registered for news of `node`.
@@ -47,7 +49,7 @@ package final class AssignmentWatchers: Sendable {
     }
 
     private func register(_ continuation: AsyncStream<Void>.Continuation, for node: String) throws -> UInt64 {
-        try state.withLock { state in
+        let (key, count) = try state.withLock { state in
             guard state.count < capacity else {
                 throw TooManyWatchers(detail: "\(capacity) polls wait already")
             }
@@ -57,15 +59,19 @@ package final class AssignmentWatchers: Sendable {
             state.lastKey += 1
             state.count += 1
             state.waiting[node, default: [:]][state.lastKey] = continuation
-            return state.lastKey
+            return (state.lastKey, state.count)
         }
+        countChanged(count)
+        return key
     }
 
     private func unregister(_ key: UInt64, for node: String) {
-        state.withLock { state in
-            guard state.waiting[node]?.removeValue(forKey: key) != nil else { return }
+        let count = state.withLock { state in
+            state.waiting[node]?[key] = nil
             state.count -= 1
             if state.waiting[node]?.isEmpty == true { state.waiting[node] = nil }
+            return state.count
         }
+        countChanged(count)
     }
 }

@@ -7,6 +7,11 @@ package struct InvalidSettings: Error, Equatable, Sendable {
     package init(_ faults: [FieldFault]) {
         self.faults = faults
     }
+
+    /// One line per fault.
+    package var messages: [String] {
+        faults.map { "\($0.field): \($0.problem)" }
+    }
 }
 
 package struct ControlPlaneSettings: Equatable, Sendable {

@@ -24,7 +24,8 @@ package enum EnvironmentFile {
     package static func parse(_ text: String, path: String) throws(InvalidSettings) -> [String: String] {
         var values: [String: String] = [:]
         var faults: [FieldFault] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        for (index, line) in lines.enumerated() {
             var line = trimmed(line)
             if line.isEmpty || line.hasPrefix("#") || line.hasPrefix(";") { continue }
             if line.hasPrefix("export ") { line = trimmed(line.dropFirst(7)) }
