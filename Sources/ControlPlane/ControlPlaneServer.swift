@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import AgentWire
+internal import Glibc
 package import Hummingbird
 internal import HummingbirdCore
 package import Logging
@@ -41,9 +42,10 @@ package struct ControlPlaneServer: Sendable {
         do {
             try await serviceGroup(stoppedBy: [.sigterm, .sigint], onListening: onListening).run()
         } catch let error as IOError {
-            throw ListenFailure(message: "cannot listen on \(settings.listen): \(error.localizedDescription)")
-        } catch let error as SocketAddressError {
-            throw ListenFailure(message: "cannot listen on \(settings.listen): \(error)")
+            let reason = String(cString: strerror(error.errnoCode))
+            throw ListenFailure(message: "cannot listen on \(settings.listen): \(reason)")
+        } catch is SocketAddressError.UnknownHost {
+            throw ListenFailure(message: "cannot listen on \(settings.listen): the name cannot be resolved")
         }
     }
 

@@ -12,11 +12,14 @@ struct Serve: AsyncParsableCommand {
             SIGTERM or SIGINT stops it: waiting polls are answered, requests in progress finish.
 
             ENVIRONMENT, also from --env-file; the environment wins
-              R2_ENDPOINT, R2_BUCKET,         the store whose credentials nodes get with their assignment;
-              R2_ACCESS_KEY, R2_SECRET_KEY    all of them, or none to leave it to each node's own settings
-              R2_CDN_DOMAIN                   public name in front of the bucket (optional)
-              CROSSLOGIC_ADMIN_TOKEN          bearer token of the operator's endpoints; needed to listen
-                                              on anything but loopback
+              R2_ENDPOINT, R2_BUCKET, R2_ACCESS_KEY, R2_SECRET_KEY
+                  The store whose credentials nodes get with their assignment. All of
+                  them, or none to leave it to each node's own settings.
+              R2_CDN_DOMAIN
+                  Public name in front of the bucket. Optional.
+              CROSSLOGIC_ADMIN_TOKEN
+                  Bearer token of the operator's endpoints. Needed to listen on
+                  anything but loopback.
 
             EXIT CODES
               0   stopped as asked
@@ -39,7 +42,8 @@ struct Serve: AsyncParsableCommand {
         LoggingSystem.bootstrap { label in StreamLogHandler.standardError(label: label) }
         let logger = Logger(label: "control-plane")
         do {
-            let settings = try readSettings()
+            let settings = try ControlPlaneSettings(
+                files: envFile, environment: ProcessInfo.processInfo.environment, listen: listen)
             if settings.store == nil {
                 logger.warning("no R2_* settings: assignments carry no credentials, nodes need their own")
             }
@@ -49,15 +53,6 @@ struct Serve: AsyncParsableCommand {
         } catch {
             throw exit(after: error)
         }
-    }
-
-    private func readSettings() throws(InvalidSettings) -> ControlPlaneSettings {
-        var environment: [String: String] = [:]
-        for file in envFile {
-            environment.merge(try EnvironmentFile.read(file)) { _, later in later }
-        }
-        environment.merge(ProcessInfo.processInfo.environment) { _, process in process }
-        return try ControlPlaneSettings(environment: environment, listen: listen)
     }
 
     /// Whoever started us reads this line to learn the port, so it must not wait in a buffer.

@@ -132,6 +132,44 @@ struct EventEndpointTests {
         }
     }
 
+    @Test("follows a node that begins to count anew, as a VM with an empty disk does")
+    func newIncarnation() async throws {
+        try await controlPlane.withRouter { client in
+            let node = try await client.create()
+            for sequence in 1...3 {
+                _ = try await client.report(Event.json(sequence, of: node.id, state: "serving"), as: node)
+            }
+            for sequence in 1...2 {
+                let event = Event.json(sequence, of: node.id, id: "anew-\(sequence)", state: "starting")
+                #expect(Self.counts(try await client.report(event, as: node)) == [1, 0])
+            }
+            let late = try await client.report(Event.json(3, of: node.id, state: "serving"), as: node)
+            #expect(Self.counts(late) == [0, 1])
+            let view = try await client.send(.get, node.path).json
+            #expect(view["state"] == .string("starting"))
+            #expect(view["incarnation"] == .integer(2))
+            #expect(view["events"] == .integer(5))
+            #expect(view["sequence_gaps"] == .array([]))
+            let path = node.path + "/events"
+            #expect(try await client.send(.get, path).json["events"]?.arrayValue?.count == 2)
+            #expect(try await client.send(.get, path + "?incarnation=1").json["events"]?.arrayValue?.count == 3)
+        }
+    }
+
+    @Test("follows it even where retention has removed its first events")
+    func newIncarnationAfterRetention() async throws {
+        try await controlPlane.withRouter { client in
+            let node = try await client.create()
+            for sequence in 1...5 {
+                let body = try JSONValue.parse(Array(Event.json(sequence, of: node.id).utf8))
+                _ = try await controlPlane.store.append([.one(body, of: node.id)], to: node.id, keeping: 2)
+            }
+            let started = Event.json(1, of: node.id, id: "anew", type: "agent_started", state: "booted")
+            #expect(Self.counts(try await client.report(started, as: node)) == [1, 0])
+            #expect(try await client.send(.get, node.path).json["state"] == .string("booted"))
+        }
+    }
+
     @Test("hears a revoked node to the end")
     func revoked() async throws {
         try await controlPlane.withRouter { client in

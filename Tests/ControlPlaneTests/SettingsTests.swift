@@ -63,25 +63,26 @@ struct SettingsTests {
         #expect(badSettings([:], listen: address) == ["--listen"])
     }
 
-    @Test("come from files of NAME=value lines")
-    func environmentFile() throws {
-        let values = try EnvironmentFile.parse(
-            "# comment\n\nA=1\nexport B=\"two words\"\n C='x'\r\nD=a=b\nE=\n", path: "file")
-        #expect(values == ["A": "1", "B": "two words", "C": "x", "D": "a=b", "E": ""])
+    @Test("come from files too, a later one winning over an earlier one and the environment over both")
+    func files() throws {
+        let folder = try TemporaryFolder()
+        let first = try folder.write("first.env", "R2_ENDPOINT=https://first\nR2_BUCKET=first\nR2_ACCESS_KEY=a\n")
+        let second = try folder.write("second.env", "# comment\nR2_BUCKET=\"second\"\nR2_SECRET_KEY=s\n")
+        let settings = try ControlPlaneSettings(
+            files: [first, second], environment: ["R2_ENDPOINT": "https://process"], listen: "127.0.0.1:1")
+        #expect(settings.store?.endpoint == "https://process")
+        #expect(settings.store?.bucket == "second")
+        #expect(settings.store?.accessKeyID.reveal() == "a")
     }
 
-    @Test("name the bad lines of a file by number, never by content")
-    func badFile() {
+    @Test("name missing files and bad lines beside all other faults, never by content")
+    func badFiles() throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write("bad.env", "R2_CDN_DOMAIN=x\n\(Canary.secretKey)\n9X=\(Canary.secretKey)\n")
         let error = #expect(throws: InvalidSettings.self) {
-            try EnvironmentFile.parse("A=1\n\(Canary.secretKey)\n9X=\(Canary.secretKey)\n", path: "file")
+            try ControlPlaneSettings(files: ["/nowhere/file", file], environment: [:], listen: "nowhere")
         }
-        #expect(error?.faults.map(\.field) == ["file:2", "file:3"])
+        #expect(error?.faults.map(\.field) == ["/nowhere/file", "\(file), line 2", "\(file), line 3", "--listen"])
         #expect(error?.messages.contains { $0.contains("CANARY") } == false)
-    }
-
-    @Test("say which file cannot be read")
-    func missingFile() {
-        let error = #expect(throws: InvalidSettings.self) { try EnvironmentFile.read("/nowhere/file") }
-        #expect(error?.faults.map(\.field) == ["/nowhere/file"])
     }
 }

@@ -15,6 +15,7 @@ enum NodeView {
         view["startup_s"] = record.readyEvent?["data"]?["timings"]?["assignment_to_ready_s"] ?? .null
         view["last_event_at"] = record.lastEventAt.map(JSONValue.string) ?? .null
         view["events"] = .integer(Int64(record.eventCount))
+        view["incarnation"] = .integer(record.incarnation)
         view["sequence_gaps"] = .array(record.sequenceGaps.map(gap))
         return .object(view)
     }

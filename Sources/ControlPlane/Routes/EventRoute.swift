@@ -13,12 +13,12 @@ struct EventRoute: Sendable {
     /// A revoked node is heard to the end: its last events say that it stopped.
     private func receive(_ request: Request, _ context: some RequestContext) async throws -> Response {
         let node = try await authentication.node(of: request, context)
-        let events: [NodeEvent]
+        let events: [ReportedEvent]
         switch request.mediaType {
         case "application/cloudevents+json", "application/json":
-            events = [try NodeEvent.one(try await request.json(), of: node.id)]
+            events = [try ReportedEvent.one(try await request.json(), of: node.id)]
         case "application/cloudevents-batch+json":
-            events = try NodeEvent.batch(try await request.json(), of: node.id)
+            events = try ReportedEvent.batch(try await request.json(), of: node.id)
         default:
             throw Problem.unsupportedMediaType(
                 "send application/cloudevents+json, application/json or application/cloudevents-batch+json")

@@ -72,9 +72,11 @@ struct NodeRoutes: Sendable {
         var query = QueryReader(request)
         let after = query.integer("after", in: 0...Int64.max, default: 0)
         let limit = query.integer("limit", in: 1...Int64(NodeStore.maximumPage), default: 100)
+        let incarnation = query.integer("incarnation", in: 0...Int64.max, default: 0)
         try query.finish()
-        guard try await store.record(of: id) != nil else { throw Self.unknown(id) }
-        let events = try await store.events(of: id, after: after, limit: Int(limit))
+        guard let record = try await store.record(of: id) else { throw Self.unknown(id) }
+        let events = try await store.events(
+            of: id, incarnation: incarnation > 0 ? incarnation : record.incarnation, after: after, limit: Int(limit))
         return .json(.object(["events": .array(events)]))
     }
 

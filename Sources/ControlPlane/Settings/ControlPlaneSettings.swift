@@ -27,8 +27,17 @@ package struct ControlPlaneSettings: Equatable, Sendable {
         self.store = store
     }
 
-    package init(environment: [String: String], listen: String) throws(InvalidSettings) {
-        var reader = SettingsReader(environment: environment)
+    /// - Parameters:
+    ///   - files: environment files; later ones win over earlier ones.
+    ///   - environment: wins over the files.
+    ///   - listen: `HOST:PORT`.
+    /// - Throws: every fault of all of them.
+    package init(
+        files: [String] = [], environment: [String: String], listen: String
+    ) throws(InvalidSettings) {
+        let (variables, faults) = EnvironmentFiles.read(files)
+        var reader = SettingsReader(
+            environment: variables.merging(environment) { _, process in process }, faults: faults)
         let address = reader.listenAddress(listen)
         let adminToken = reader.adminToken()
         if let address, !address.isLoopback, adminToken == nil {
@@ -44,10 +53,11 @@ package struct ControlPlaneSettings: Equatable, Sendable {
 /// Reads settings and collects every fault on the way. Never repeats a value: it may be a secret.
 private struct SettingsReader {
     private let environment: [String: String]
-    private(set) var faults: [FieldFault] = []
+    private(set) var faults: [FieldFault]
 
-    init(environment: [String: String]) {
+    init(environment: [String: String], faults: [FieldFault]) {
         self.environment = environment
+        self.faults = faults
     }
 
     mutating func fault(_ name: String, _ problem: String) {
@@ -77,7 +87,7 @@ private struct SettingsReader {
         let values = names.compactMap { value($0) }
         if values.isEmpty { return nil }
         for name in names where value(name) == nil {
-            fault(name, "is missing; set all of \(names.joined(separator: ", ")), or none to leave it to the nodes")
+            fault(name, "is missing, while others of R2_* are set; set none of them to leave the store to the nodes")
         }
         if let problem = value("R2_ENDPOINT").flatMap(AssignmentRules.url) {
             fault("R2_ENDPOINT", problem)

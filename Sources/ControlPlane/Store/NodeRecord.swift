@@ -8,14 +8,16 @@ package struct NodeRecord: Equatable, Sendable {
     package var createdAt: String
     package var revokedAt: String?
     package var request: JSONValue
-    /// The event with the highest sequence.
+    /// The event with the highest sequence of the newest incarnation.
     package var newestEvent: JSONValue?
-    /// The `ready` event with the highest sequence.
+    /// The `ready` event with the highest sequence of the newest incarnation that had one.
     package var readyEvent: JSONValue?
     package var lastEventAt: String?
     /// Events kept.
     package var eventCount: Int
-    /// Sequences that were never seen below the highest one; at most `SequenceGap.maximumShown`.
+    /// From 1; rises when the node begins to count its events anew.
+    package var incarnation: Int64
+    /// Below the highest sequence of this incarnation; at most `SequenceGap.maximumShown`.
     package var sequenceGaps: [SequenceGap]
 }
 

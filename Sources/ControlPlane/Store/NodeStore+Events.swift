@@ -6,20 +6,14 @@ extension NodeStore {
     package static let eventsKept = 2000
 
     /// How many of the events were new; the others had arrived before.
-    package func append(_ events: [NodeEvent], to id: String, keeping kept: Int = eventsKept) async throws -> Int {
+    package func append(
+        _ events: [ReportedEvent], to id: String, keeping kept: Int = eventsKept
+    ) async throws -> Int {
         let now = Self.now()
         return try await write { database in
-            let forgotten = try Int64.fetchOne(
-                database, sql: "SELECT forgotten_through FROM nodes WHERE id = ?", arguments: [id])
             var accepted = 0
-            for event in events where event.sequence > forgotten ?? 0 {
-                try database.execute(
-                    sql: """
-                        INSERT INTO events (node_id, id, sequence, type, received_at, document)
-                        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (node_id, id) DO NOTHING
-                        """,
-                    arguments: [id, event.id, event.sequence, event.type, now, Self.text(event.document)])
-                accepted += database.changesCount
+            for event in events where try Self.insert(event, of: id, at: now, database) {
+                accepted += 1
             }
             try database.execute(sql: "UPDATE nodes SET last_event_at = ? WHERE id = ?", arguments: [now, id])
             try Self.forget(beyond: kept, of: id, database)
@@ -28,26 +22,77 @@ extension NodeStore {
     }
 
     /// As stored, in order of sequence, those after the sequence `after`.
-    package func events(of id: String, after: Int64, limit: Int) async throws -> [JSONValue] {
+    package func events(of id: String, incarnation: Int64, after: Int64, limit: Int) async throws -> [JSONValue] {
         try await read { database in
             try String.fetchAll(
                 database,
-                sql: "SELECT document FROM events WHERE node_id = ? AND sequence > ? ORDER BY sequence, id LIMIT ?",
-                arguments: [id, after, min(limit, Self.maximumPage)]
+                sql: """
+                    SELECT document FROM events WHERE node_id = ? AND incarnation = ? AND sequence > ?
+                    ORDER BY sequence LIMIT ?
+                    """,
+                arguments: [id, incarnation, after, min(limit, Self.maximumPage)]
             )
             .map(Self.document)
         }
     }
 
+    /// False where the event had arrived before.
+    private static func insert(
+        _ event: ReportedEvent, of id: String, at time: String, _ database: Database
+    ) throws -> Bool {
+        let known = try Int.fetchOne(
+            database, sql: "SELECT 1 FROM events WHERE node_id = ? AND id = ?", arguments: [id, event.id])
+        guard known == nil, let incarnation = try incarnation(of: event, from: id, database) else { return false }
+        try database.execute(
+            sql: """
+                INSERT INTO events (node_id, id, incarnation, sequence, type, received_at, document)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [id, event.id, incarnation, event.sequence, event.type, time, text(event.document)])
+        return true
+    }
+
+    /// Where an event of an id not stored belongs. Nil for one that retention has removed already.
+    ///
+    /// A sequence taken by another id, or an agent's start below what retention removed, can only come from a node
+    /// that counts anew.
+    private static func incarnation(
+        of event: ReportedEvent, from id: String, _ database: Database
+    ) throws -> Int64? {
+        let node = try Row.fetchOne(
+            database, sql: "SELECT incarnation, seen_through FROM nodes WHERE id = ?", arguments: [id])
+        guard let node else { return nil }
+        let current: Int64 = node["incarnation"]
+        if event.sequence <= (node["seen_through"] as Int64) {
+            guard event.type == ReportedEvent.agentStartedType else { return nil }
+        } else {
+            let taken = try Int.fetchOne(
+                database, sql: "SELECT 1 FROM events WHERE node_id = ? AND incarnation = ? AND sequence = ?",
+                arguments: [id, current, event.sequence])
+            if taken == nil { return current }
+        }
+        try database.execute(
+            sql: "UPDATE nodes SET incarnation = ?, seen_through = ? WHERE id = ?",
+            arguments: [current + 1, event.sequence - 1, id])
+        return current + 1
+    }
+
     private static func forget(beyond kept: Int, of id: String, _ database: Database) throws {
-        let newestForgotten = try Int64.fetchOne(
+        let newest = try Row.fetchOne(
             database,
-            sql: "SELECT sequence FROM events WHERE node_id = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
+            sql: """
+                SELECT incarnation, sequence FROM events WHERE node_id = ?
+                ORDER BY incarnation DESC, sequence DESC LIMIT 1 OFFSET ?
+                """,
             arguments: [id, kept])
-        guard let newestForgotten else { return }
+        guard let newest else { return }
+        let incarnation: Int64 = newest["incarnation"]
+        let sequence: Int64 = newest["sequence"]
         try database.execute(
-            sql: "DELETE FROM events WHERE node_id = ? AND sequence <= ?", arguments: [id, newestForgotten])
+            sql: "DELETE FROM events WHERE node_id = ? AND (incarnation, sequence) <= (?, ?)",
+            arguments: [id, incarnation, sequence])
         try database.execute(
-            sql: "UPDATE nodes SET forgotten_through = ? WHERE id = ?", arguments: [newestForgotten, id])
+            sql: "UPDATE nodes SET seen_through = MAX(seen_through, ?) WHERE id = ? AND incarnation = ?",
+            arguments: [sequence, id, incarnation])
     }
 }

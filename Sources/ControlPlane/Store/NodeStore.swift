@@ -52,7 +52,7 @@ package final class NodeStore: Sendable {
 
     /// RFC 3339, UTC, milliseconds.
     static func now() -> String {
-        Date.ISO8601FormatStyle(includingFractionalSeconds: true).format(Date.now)
+        WallClock.rfc3339(Date.now.timeIntervalSince1970)
     }
 
     static func text(_ document: JSONValue) -> String {

@@ -11,7 +11,11 @@ enum Schema {
     }
 
     /// `number` is the order of creation. The secret of a callback has a column of its own, so that `document` may be
-    /// shown as it is. `forgotten_through` is the highest sequence that retention has removed.
+    /// shown as it is.
+    ///
+    /// An incarnation is one run of sequences that rise. A spot VM that comes back with the same id and an empty disk
+    /// counts from 1 again: its events are the newer ones though their sequences are lower. `seen_through` is the
+    /// sequence before which the current incarnation has nothing to miss: it began there, or retention got there.
     private static let version1 = """
         CREATE TABLE nodes (
             number INTEGER PRIMARY KEY,
@@ -21,7 +25,8 @@ enum Schema {
             revoked_at TEXT,
             generation INTEGER NOT NULL,
             last_event_at TEXT,
-            forgotten_through INTEGER NOT NULL DEFAULT 0
+            incarnation INTEGER NOT NULL DEFAULT 1,
+            seen_through INTEGER NOT NULL DEFAULT 0
         ) STRICT;
 
         CREATE TABLE assignments (
@@ -36,6 +41,7 @@ enum Schema {
         CREATE TABLE events (
             node_id TEXT NOT NULL REFERENCES nodes (id),
             id TEXT NOT NULL,
+            incarnation INTEGER NOT NULL,
             sequence INTEGER NOT NULL,
             type TEXT NOT NULL,
             received_at TEXT NOT NULL,
@@ -43,7 +49,7 @@ enum Schema {
             PRIMARY KEY (node_id, id)
         ) STRICT;
 
-        CREATE INDEX events_by_sequence ON events (node_id, sequence);
-        CREATE INDEX events_by_type ON events (node_id, type, sequence);
+        CREATE INDEX events_by_sequence ON events (node_id, incarnation, sequence);
+        CREATE INDEX events_by_type ON events (node_id, type, incarnation, sequence);
         """
 }

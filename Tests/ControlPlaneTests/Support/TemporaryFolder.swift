@@ -13,6 +13,13 @@ final class TemporaryFolder: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
+    /// The path of a new file.
+    func write(_ name: String, _ text: String) throws -> String {
+        let file = path + "/" + name
+        try Data(text.utf8).write(to: URL(filePath: file))
+        return file
+    }
+
     /// Every byte of every file, by name.
     func contents() throws -> [String: Data] {
         var contents: [String: Data] = [:]

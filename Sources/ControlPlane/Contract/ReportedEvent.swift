@@ -2,7 +2,7 @@ internal import AgentCore
 package import AgentWire
 
 /// One CloudEvent of a node, checked.
-package struct NodeEvent: Equatable, Sendable {
+package struct ReportedEvent: Equatable, Sendable {
     /// Stable over retries; unique per node.
     package let id: String
     /// Rises per node from 1; says which of two events is the newer, whatever order they arrive in.
@@ -12,17 +12,18 @@ package struct NodeEvent: Equatable, Sendable {
     package let document: JSONValue
 
     package static let readyType = "io.crosslogic.node.ready.v1"
+    package static let agentStartedType = "io.crosslogic.node.agent_started.v1"
     package static let maximumBatch = 100
 
     /// One event.
-    package static func one(_ body: JSONValue, of node: String) throws(InvalidDocument) -> NodeEvent {
+    package static func one(_ body: JSONValue, of node: String) throws(InvalidDocument) -> ReportedEvent {
         var reader = FieldReader(body)
         guard let event = read(&reader, body, node: node) else { throw InvalidDocument(faults: reader.faults) }
         return event
     }
 
     /// A batch, all or nothing (CloudEvents JSON batch format: an array).
-    package static func batch(_ body: JSONValue, of node: String) throws(InvalidDocument) -> [NodeEvent] {
+    package static func batch(_ body: JSONValue, of node: String) throws(InvalidDocument) -> [ReportedEvent] {
         guard let items = body.arrayValue else {
             throw InvalidDocument(faults: [FieldFault(field: "body", problem: "must be an array, not \(body.kind)")])
         }
@@ -30,7 +31,7 @@ package struct NodeEvent: Equatable, Sendable {
             let problem = "has \(items.count) events, at most \(maximumBatch) are allowed"
             throw InvalidDocument(faults: [FieldFault(field: "body", problem: problem)])
         }
-        var events: [NodeEvent] = []
+        var events: [ReportedEvent] = []
         var faults: [FieldFault] = []
         for (index, item) in items.enumerated() {
             var reader = FieldReader(item, path: "[\(index)]")
@@ -42,7 +43,7 @@ package struct NodeEvent: Equatable, Sendable {
     }
 
     /// Nil exactly when the reader has faults.
-    private static func read(_ reader: inout FieldReader, _ body: JSONValue, node: String) -> NodeEvent? {
+    private static func read(_ reader: inout FieldReader, _ body: JSONValue, node: String) -> ReportedEvent? {
         if let version = reader.requiredString("specversion", maximumLength: 16), version != "1.0" {
             reader.fault("specversion", "must be \"1.0\"")
         }
@@ -58,7 +59,7 @@ package struct NodeEvent: Equatable, Sendable {
         let sequence = readSequence(&reader)
         readData(&reader, node: node)
         guard reader.faults.isEmpty, let id, let type, let sequence else { return nil }
-        return NodeEvent(id: id, sequence: sequence, type: type, document: body)
+        return ReportedEvent(id: id, sequence: sequence, type: type, document: body)
     }
 
     /// Decimal digits, padded with zeros so that texts sort like numbers.

@@ -3,11 +3,11 @@ internal import ControlPlane
 internal import Testing
 
 @Suite("A node's event")
-struct NodeEventTests {
+struct ReportedEventTests {
     private func badFields(_ json: String) throws -> [String] {
         let body = try JSONValue.parse(Array(json.utf8))
         do {
-            _ = try NodeEvent.one(body, of: "node-a")
+            _ = try ReportedEvent.one(body, of: "node-a")
             return []
         } catch {
             return error.faults.map(\.field)
@@ -16,7 +16,7 @@ struct NodeEventTests {
 
     @Test("is read with its sequence as a number")
     func good() throws {
-        let event = try NodeEvent.one(JSONValue.parse(Array(Event.json(12, of: "node-a").utf8)), of: "node-a")
+        let event = try ReportedEvent.one(JSONValue.parse(Array(Event.json(12, of: "node-a").utf8)), of: "node-a")
         #expect(event.sequence == 12)
         #expect(event.id == "event-12")
         #expect(event.type == "io.crosslogic.node.phase.v1")
@@ -48,7 +48,7 @@ struct NodeEventTests {
     func batch() throws {
         let json = "[\(Event.json(1, of: "node-a")),7,{\"specversion\":\"0.3\"}]"
         let body = try JSONValue.parse(Array(json.utf8))
-        let error = #expect(throws: InvalidDocument.self) { try NodeEvent.batch(body, of: "node-a") }
+        let error = #expect(throws: InvalidDocument.self) { try ReportedEvent.batch(body, of: "node-a") }
         let fields = error?.faults.map(\.field) ?? []
         #expect(fields.contains("[1]"))
         #expect(fields.contains("[2].specversion"))
@@ -58,9 +58,9 @@ struct NodeEventTests {
     @Test("comes in batches of a hundred at most")
     func largeBatch() throws {
         let item = try JSONValue.parse(Array(Event.json(1, of: "node-a").utf8))
-        #expect(try NodeEvent.batch(.array(Array(repeating: item, count: 100)), of: "node-a").count == 100)
+        #expect(try ReportedEvent.batch(.array(Array(repeating: item, count: 100)), of: "node-a").count == 100)
         #expect(throws: InvalidDocument.self) {
-            try NodeEvent.batch(.array(Array(repeating: item, count: 101)), of: "node-a")
+            try ReportedEvent.batch(.array(Array(repeating: item, count: 101)), of: "node-a")
         }
     }
 }
