@@ -43,9 +43,10 @@ actor EngineLife {
             finish(.startFailed(error, at: clocks.now()))
             return
         }
-        events.yield(.started(pid: main.pid, at: clocks.now()))
+        let started = clocks.now()
         self.main = main
         follow(main)
+        events.yield(.started(pid: main.pid, at: started))
     }
 
     private func follow(_ main: ProcessHandle) {

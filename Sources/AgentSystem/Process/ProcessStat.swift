@@ -18,6 +18,9 @@ struct ProcessStat: Equatable, Sendable {
     /// is called dead its pidfd is asked.)
     var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
 
+}
+
+extension ProcessStat {
     /// nil for bytes that are not such a line.
     init?(_ line: [UInt8]) {
         // The command may hold anything, `) R 1` included; the last parenthesis is the one that closes it.
@@ -35,14 +38,9 @@ struct ProcessStat: Equatable, Sendable {
             let user: UInt64 = field(14), let system: UInt64 = field(15), let startTime: UInt64 = field(22),
             let residentPages: UInt64 = field(24)
         else { return nil }
-        self.pid = pid
-        self.command = String(decoding: line[(open + 1)..<close], as: UTF8.self)
-        self.state = state
-        self.parent = parent
-        self.session = session
-        self.cpuTicks = user &+ system
-        self.startTime = startTime
-        self.residentPages = residentPages
+        self.init(
+            pid: pid, command: String(decoding: line[(open + 1)..<close], as: UTF8.self), state: state, parent: parent,
+            session: session, cpuTicks: user &+ system, startTime: startTime, residentPages: residentPages)
     }
 }
 
