@@ -80,27 +80,21 @@ extension Span<UInt8> {
         let negative = byte(index) == UInt8(ascii: "-")
         if negative { index += 1 }
         guard let whole = integer(at: &index) else { return nil }
-        var value = Double(whole)
+        var digits = Double(whole)
+        var scale = 1.0
         if byte(index) == UInt8(ascii: "."), byte(index + 1)?.isDigit == true {
             index += 1
-            value += fraction(at: &index)
+            // One division of exact numbers is rounded once: 2.72 is 2.72. More digits than fit say nothing.
+            while let digit = byte(index), digit.isDigit {
+                if digits < 1e14 {
+                    digits = digits * 10 + Double(digit - UInt8(ascii: "0"))
+                    scale *= 10
+                }
+                index += 1
+            }
         }
         offset = index
-        return negative ? -value : value
-    }
-
-    /// The digits after a decimal point; more than 15 say nothing a `Double` could hold.
-    private func fraction(at index: inout Int) -> Double {
-        var digits = 0.0
-        var scale = 1.0
-        while let byte = byte(index), byte.isDigit {
-            if scale < 1e15 {
-                digits = digits * 10 + Double(byte - UInt8(ascii: "0"))
-                scale *= 10
-            }
-            index += 1
-        }
-        return digits / scale
+        return (negative ? -digits : digits) / scale
     }
 
     /// `range` as text, at most `limit` bytes of it. Invalid UTF-8 becomes U+FFFD, control characters become spaces:
