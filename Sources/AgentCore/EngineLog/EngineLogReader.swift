@@ -15,6 +15,9 @@ package struct EngineLogReader: Sendable {
     /// Lines that held nothing known, access log and route lists among them.
     package var unknownLines: Int { interpreter.unknownLines }
 
+    /// Bytes of log kept between calls; bounded whatever the log holds.
+    var heldBytes: Int { assembler.heldBytes + tail.count }
+
     /// Facts in the order they stand in the bytes. Lines end at `\n` or `\r`; a partial one is kept for the next call.
     /// However the bytes are cut into calls, the facts are the same.
     package mutating func feed(_ bytes: [UInt8]) -> [LogFact] {
@@ -58,7 +61,8 @@ package struct EngineLogReader: Sendable {
         var assembler = LineAssembler()
         var lines: [String] = []
         let bytes = Array(tail.suffix(Self.tailLimit))
-        var position = 0
+        // The first line is cut: what is left of it could be what the filter below is there for.
+        var position = bytes.count < Self.tailLimit ? 0 : (bytes.firstIndex(of: .newline) ?? bytes.count)
         while let line = assembler.next(in: bytes.span, from: &position) {
             let text = line.range.map { bytes.span.text($0, limit: 512) }
                 ?? assembler.assembled.span.text(0..<assembler.assembled.count, limit: 512)

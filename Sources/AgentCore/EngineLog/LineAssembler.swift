@@ -58,6 +58,8 @@ struct LineAssembler: Sendable {
         partialHasEscapes ? TerminalText.stripped(partial.span) : partial
     }
 
+    var heldBytes: Int { assembled.count + partial.count }
+
     private struct Scan {
         /// Behind the NULs; bytes are counted from here.
         var start: Int

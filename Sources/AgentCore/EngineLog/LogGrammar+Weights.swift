@@ -70,14 +70,15 @@ struct ProgressBar {
     var end: Int
 
     init?(_ bytes: Span<UInt8>, from start: Int) {
+        // An unfinished bar must not lose the last digits of its total: ` [` is behind them.
         guard let percent = bytes.firstIndex(of: UInt8(ascii: "%"), from: start, before: start + 160),
             bytes.byte(percent - 1)?.isDigit == true,
-            let bar = bytes.firstIndex(of: "| ", from: percent)
+            let bracket = bytes.firstIndex(of: " [", from: percent)
         else { return nil }
-        var at = bytes.skip(.space, from: bar + 2)
-        guard let done = bytes.integer(at: &at), bytes.consume("/", at: &at), let total = bytes.integer(at: &at),
-            // An unfinished bar must not lose the last digits of its total.
-            bytes.starts(with: " [", at: at), done <= total
+        var at = bracket
+        while bytes.byte(at - 1).map({ $0.isDigit || $0 == UInt8(ascii: "/") }) == true { at -= 1 }
+        guard bytes.starts(with: "| ", at: at - 2), let done = bytes.integer(at: &at), bytes.consume("/", at: &at),
+            let total = bytes.integer(at: &at), at == bracket, done <= total
         else { return nil }
         self.done = done
         self.total = total

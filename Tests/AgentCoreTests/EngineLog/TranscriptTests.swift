@@ -3,7 +3,7 @@ internal import Testing
 
 @Suite("Logs of real runs are understood as a reader understands them")
 struct TranscriptTests {
-    @Test("Every known line becomes its fact, in order", arguments: Transcript.all)
+    @Test("Every known line becomes its fact, in order", arguments: Transcript.all + Transcript.reconstructed)
     func facts(_ transcript: Transcript) {
         var reader = EngineLogReader()
         let facts = reader.feedAll(transcript.bytes).map(\.golden)
@@ -11,7 +11,7 @@ struct TranscriptTests {
         #expect(facts == transcript.facts)
     }
 
-    @Test("The verdict names class, process and deciding line", arguments: Transcript.all)
+    @Test("The verdict names class, process and deciding line", arguments: Transcript.all + Transcript.reconstructed)
     func verdict(_ transcript: Transcript) {
         var reader = EngineLogReader()
         _ = reader.feedAll(transcript.bytes)
@@ -19,11 +19,12 @@ struct TranscriptTests {
         #expect(report.golden == transcript.verdict)
         #expect(report.evidence.count <= 8)
         #expect(report.evidence.allSatisfy { $0.utf8.count <= 512 })
-        #expect(report.evidence.last == transcript.exit.map(FailureClassifier.describe))
+        if let exit = transcript.exit { #expect(report.evidence.last == FailureClassifier.describe(exit)) }
     }
 
     @Test("All transcripts are there")
     func transcripts() {
         #expect(Transcript.all.count == 26)
+        #expect(Transcript.reconstructed.count == 5)
     }
 }
