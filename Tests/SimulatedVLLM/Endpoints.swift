@@ -9,22 +9,21 @@ struct Endpoints {
     /// nil: never answer.
     func answer(_ request: HTTPRequest, engineDead: Bool, running: Int) -> HTTPResponse? {
         switch (request.method, request.path) {
-        case ("GET", "/health"): health(engineDead: engineDead)
-        case ("GET", "/ping"): health(engineDead: engineDead)
-        case ("GET", "/version"): .json("{\"version\":\"0.32.0\",\"simulated\":true}")
-        case ("GET", "/v1/models"): models()
-        case ("GET", "/metrics"): metrics(running: running)
+        case ("GET", "/health"), ("GET", "/ping"): return health(engineDead: engineDead)
+        case ("GET", "/version"): return .json("{\"version\":\"0.32.0\",\"simulated\":true}")
+        case ("GET", "/v1/models"): return models()
+        case ("GET", "/metrics"): return metrics(running: running)
         case (_, "/health"), (_, "/version"), (_, "/v1/models"), (_, "/metrics"), (_, "/v1/completions"):
-            .json(405, "{\"detail\":\"Method Not Allowed\"}")
-        default: .json(404, "{\"detail\":\"Not Found\"}")
+            return .json("{\"detail\":\"Method Not Allowed\"}", status: 405)
+        default: return .json("{\"detail\":\"Not Found\"}", status: 404)
         }
     }
 
     private func health(engineDead: Bool) -> HTTPResponse? {
-        if engineDead { return .json(503, "") }
+        if engineDead { return .json("", status: 503) }
         switch behaviour.health {
         case .normal: return .json("")
-        case .status(let status): return .json(status, "")
+        case .status(let status): return .json("", status: status)
         case .hang: return nil
         }
     }

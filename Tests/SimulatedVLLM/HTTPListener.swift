@@ -72,10 +72,13 @@ struct HTTPListener {
             var size = socklen_t(MemoryLayout<sockaddr_in>.size)
             let descriptor = withUnsafeMutablePointer(to: &address) {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    accept4(listener, $0, &size, Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
+                    accept(listener, $0, &size)
                 }
             }
             guard descriptor >= 0 else { return }
+            // One thread, so nothing is spawned in between (Glibc's module map has no accept4).
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
             var text = [CChar](repeating: 0, count: Int(INET_ADDRSTRLEN))
             inet_ntop(AF_INET, &address.sin_addr, &text, socklen_t(text.count))
             let host = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)

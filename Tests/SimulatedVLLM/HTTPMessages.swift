@@ -42,14 +42,14 @@ struct HTTPResponse {
     var contentType = "application/json"
     var body: String
 
-    static func json(_ status: Int = 200, _ body: String) -> HTTPResponse {
+    static func json(_ body: String, status: Int = 200) -> HTTPResponse {
         HTTPResponse(status: status, body: body)
     }
 
     static func error(_ status: Int, _ message: String, type: String, parameter: String = "null") -> HTTPResponse {
         let text = JSONText.quoted(message)
-        return .json(
-            status, "{\"error\":{\"message\":\(text),\"type\":\"\(type)\",\"param\":\(parameter),\"code\":\(status)}}")
+        let body = "{\"error\":{\"message\":\(text),\"type\":\"\(type)\",\"param\":\(parameter),\"code\":\(status)}}"
+        return .json(body, status: status)
     }
 
     var reason: String {

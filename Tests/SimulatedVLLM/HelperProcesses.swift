@@ -17,8 +17,7 @@ struct HelperProcesses {
     }
 
     private mutating func spawnTracker() {
-        var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { return }
+        guard let ends = closeOnExecPipe() else { return }
         tracker = spawnSelf(
             arguments: HelperRole.resourceTracker.commandLine,
             descriptors: [(ends[0], HelperRole.ownerDescriptor), (1, 1), (2, 2)])

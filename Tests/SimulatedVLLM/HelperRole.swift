@@ -31,7 +31,7 @@ enum HelperRole: String {
     }
 
     func run() -> Int32 {
-        pthread_setname_np(pthread_self(), String(commandLine[0].prefix(15)))
+        setProcessName(commandLine[0])
         switch self {
         case .engineCore:
             var core = EngineCoreHelper()
@@ -98,8 +98,7 @@ struct EngineCoreHelper {
     }
 
     private mutating func spawnWorker() -> pid_t? {
-        var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { return nil }
+        guard let ends = closeOnExecPipe() else { return nil }
         worker = spawnSelf(
             arguments: HelperRole.worker.commandLine,
             descriptors: [

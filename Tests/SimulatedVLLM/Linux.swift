@@ -24,6 +24,22 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) {
     }
 }
 
+/// What `ps -o comm` shows; the kernel keeps 15 bytes. Same as prctl(PR_SET_NAME), which is variadic and out of reach.
+func setProcessName(_ name: String) {
+    let descriptor = open("/proc/self/comm", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    writeAll(Array(name.utf8), to: descriptor)
+    close(descriptor)
+}
+
+/// Reading and writing end. Glibc's module map has no pipe2; with one thread nothing is spawned in between.
+func closeOnExecPipe() -> [Int32]? {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { return nil }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return ends
+}
+
 func readFile(_ path: String) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

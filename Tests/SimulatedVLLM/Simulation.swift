@@ -279,7 +279,7 @@ extension Simulation {
 
     private func logAccess(_ request: HTTPRequest, _ status: Int, _ connection: Int32) {
         let peer = http.peer(of: connection) ?? "?"
-        let reason = HTTPResponse.json(status, "").reason
+        let reason = HTTPResponse.json("", status: status).reason
         print("INFO:     \(peer) - \"\(request.method) \(request.path) HTTP/1.1\" \(status) \(reason)\n")
     }
 }

@@ -1,5 +1,5 @@
 /// What a real engine printed and did, as `record-transcript` wrote it down.
-struct Transcript {
+struct Transcript: Equatable {
     enum Event: Equatable {
         case output(standardError: Bool, text: String)
         /// A process got this title (`VLLM::EngineCore`); its parent is `main` or another title.
