@@ -33,7 +33,7 @@ class Console:
         self.stream.flush()
 
     def stage(self, text: str, detail: str = "") -> None:
-        """A stage of something long: live on a terminal; elsewhere a line each time the stage (not the detail) changes."""
+        """A stage of something long: live on a terminal; elsewhere a line each time the stage changes."""
         if self.is_terminal:
             self.live(f"{text}{detail}")
         elif text != self._last_plain:

@@ -1,6 +1,6 @@
 """Everything from nothing: Debian packages, the tools, the engine. Quick and quiet when all is there.
 
-    launch install [tools|engine]…      what is named (default: everything), with progress
+Usage: `scripts/lib/launch install [tools|engine]…` installs what is named; everything when nothing is.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -59,7 +60,9 @@ def ensure_system_packages(names: list[str], console: Console) -> None:
     log = log_file("apt")
     with log.open("w") as output:
         for step in (["apt-get", "update"], command):
-            code = subprocess.run(step, env=environment, stdout=output, stderr=subprocess.STDOUT).returncode
+            code = subprocess.run(
+                step, check=False, env=environment, stdout=output, stderr=subprocess.STDOUT
+            ).returncode
             # A failing update (one dead mirror) is no reason to give up: the lists may be there already.
             if code != 0 and step is command:
                 raise InstallError(f"apt-get could not install {' '.join(missing)}:\n{tail(log)}")
@@ -71,6 +74,7 @@ def missing_packages(names: list[str]) -> list[str]:
         raise InstallError(f"This is no Debian: please provide what these packages hold: {' '.join(names)}")
     listing = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names],
+        check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -104,9 +108,7 @@ def versioned_folder(name: str, requirements: Path) -> Path:
     return cache_root() / f"{name}-{key}"
 
 
-def ensure_environment(
-    folder: Path, fill: Callable[[], dict[str, str]], console: Console, needs: int = 0
-) -> None:
+def ensure_environment(folder: Path, fill: Callable[[], dict[str, str]], console: Console, needs: int = 0) -> None:
     marker = folder / "complete.json"
     if marker.exists():
         return
@@ -126,7 +128,7 @@ def ensure_environment(
 
 
 def make_environment(folder: Path) -> None:
-    if subprocess.run([sys.executable, "-c", "import ensurepip"], stderr=subprocess.DEVNULL).returncode != 0:
+    if importlib.util.find_spec("ensurepip") is None:
         ensure_system_packages([f"python3.{sys.version_info.minor}-venv"], Console())
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
 
@@ -145,6 +147,7 @@ def fill_engine(folder: Path, console: Console) -> dict[str, str]:
     # costs each of vLLM's three processes its compile time at each start.
     subprocess.run(
         [folder / "bin" / "python", "-m", "compileall", "-q", "-j", "0", packages],
+        check=False,
         env=python_environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -189,9 +192,10 @@ def pip_install(folder: Path, arguments: list[str], what: str, requirements: Pat
 
 def pip(folder: Path, arguments: list[str], log: Path, each_line: Callable[[str], None] | None = None) -> int:
     command = [str(folder / "bin" / "pip"), "install", "--no-input", "--progress-bar", "off", *arguments]
-    with log.open("w") as output, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+    ):
         for line in process.stdout or []:
             output.write(line)
             if each_line:
@@ -204,7 +208,7 @@ def site_packages(folder: Path) -> Path:
 
 
 def output_of(command: list[str | Path], what: str) -> str:
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
     if result.returncode != 0:
         raise InstallError(f"{what} failed with exit code {result.returncode}:\n{result.stderr[-2000:]}")
     return result.stdout

@@ -27,7 +27,7 @@ SPECIAL_TOKENS = ["<pad>", "<s>", "</s>"]
 WORDS = """ a the of and in on at by with from over under before after slow quick old new small great quiet bright
  river mountain garden village winter summer morning evening letter window music story machine engine light water
  bird fox dog cat tree stone road house ship cloud runs sings reads writes sleeps waits turns falls grows shines
- tells finds keeps opens follows never always again slowly today""".split()
+ tells finds keeps opens follows never always again slowly today""".split()  # noqa: SIM905 - a text reads better than a list
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
