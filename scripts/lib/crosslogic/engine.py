@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,10 @@ class SimulatedEngine(Engine):
         temporary.write_text("".join(line + "\n" for line in lines))
         temporary.rename(self.switches_file)
 
+    def transcript(self, name: str) -> str:
+        """The path of one of the recorded ones."""
+        return str(TRANSCRIPTS / f"{name}.transcript")
+
 
 def simulated(binary: Path, folder: Path, speed: float = 1.0) -> SimulatedEngine:
     """Lays out what a virtual environment with vLLM looks like, with the stand-in in it."""
@@ -86,6 +91,53 @@ exec {shlex.quote(str(binary))} "$@"
     )
     engine.behave()
     return engine
+
+
+def plain_command(engine: Engine, port: int, model: str, bucket: str) -> list[str]:
+    """What somebody without an agent types to serve the same model in the same way."""
+    return [
+        str(engine.executable), "serve", f"s3://{bucket}/{model}",
+        "--load-format", "runai_streamer",
+        "--model-loader-extra-config", '{"concurrency":32,"memory_limit":5368709120}',
+        "--served-model-name", model,
+        "--gpu-memory-utilization", "0.95",
+        "--dtype", "bfloat16",
+        "--enable-chunked-prefill",
+        "--disable-log-stats",
+        "--tensor-parallel-size", "1",
+        "--shutdown-timeout", "30",
+        "--host", "0.0.0.0",
+        "--port", str(port),
+        *engine.arguments,
+    ]  # fmt: skip
+
+
+def plain_environment(engine: Engine, endpoint: str, access_key: str, secret_key: str, cache: Path) -> dict[str, str]:
+    """The environment that goes with it."""
+    return {
+        "PATH": f"{engine.executable.parent}:{os.environ['PATH']}",
+        "HOME": str(cache),
+        "LANG": "C.UTF-8",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
+        "AWS_DEFAULT_REGION": "auto",
+        "AWS_REGION": "auto",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+        "RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING": "0",
+        "RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS": "30000",
+        "RUNAI_STREAMER_LOG_TO_STDERR": "1",
+        "RUNAI_STREAMER_LOG_LEVEL": "INFO",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CACHE_ROOT": str(cache),
+        "VLLM_ASSETS_CACHE": str(cache / "assets"),
+        "PYTHONUNBUFFERED": "1",
+        **engine.environment,
+    }
 
 
 def cache_folder() -> Path:
