@@ -69,7 +69,8 @@ let package = Package(
 
         // Tests. The kit is never shipped.
         .target(name: "AgentTestKit", dependencies: ["AgentCore"], path: "Tests/AgentTestKit"),
-        .executableTarget(name: "simulated-vllm", dependencies: ["CLinux"], path: "Tests/SimulatedVLLM"),
+        .executableTarget(
+            name: "simulated-vllm", path: "Tests/SimulatedVLLM", exclude: ["Transcripts", "record-transcript"]),
         .testTarget(
             name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], exclude: ["Lifecycle/transitions.txt"], resources: [.copy("Fixtures")]),
         .testTarget(name: "AgentWireTests", dependencies: ["AgentCore", "AgentWire", "AgentTestKit"]),

@@ -1,0 +1,96 @@
+"""What the end-to-end tests stand on: the release binaries, a store with the model, and an engine of either kind.
+
+The same scenarios run against the real vLLM (marker `real`) and against the stand-in, so the stand-in cannot drift.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from crosslogic import engine as engines
+from crosslogic import install, swift
+from crosslogic.console import Console
+from crosslogic.engine import Engine
+from crosslogic.model import MODEL
+from crosslogic.part import Part
+from crosslogic.s3 import BUCKET
+from crosslogic.stack import Stack, free_port
+
+SIMULATED_SPEED = 10.0
+
+BOTH_ENGINES = ["simulated", pytest.param("real", marks=pytest.mark.real)]
+
+
+@pytest.fixture(scope="session")
+def console() -> Console:
+    return Console()
+
+
+@pytest.fixture(scope="session")
+def binaries(console: Console) -> Path:
+    return swift.release_binaries(console)
+
+
+@pytest.fixture(scope="session")
+def rclone(console: Console) -> Path:
+    return install.ensure_tools(console) / "bin" / "rclone"
+
+
+@pytest.fixture(scope="module")
+def stack(binaries: Path, rclone: Path) -> Iterator[Stack]:
+    """One per file: an S3 server with the model in it. Its end takes everything with it that a test left running."""
+    with Stack(binaries, rclone, "test") as stack:
+        stack.keep_folder = "CROSSLOGIC_KEEP" in os.environ
+        stack.start_store()
+        yield stack
+
+
+@pytest.fixture(scope="module", params=BOTH_ENGINES)
+def engine(request: pytest.FixtureRequest, stack: Stack, console: Console) -> Engine:
+    if request.param == "simulated":
+        return stack.simulated_engine(SIMULATED_SPEED)
+    return engines.real(install.ensure_engine(console))
+
+
+@dataclass
+class PlainEngine:
+    """An engine started by hand, without an agent."""
+
+    part: Part
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+class PlainStarter:
+    """Starts engines by hand; they end with the stack."""
+
+    def __init__(self, stack: Stack, engine: Engine) -> None:
+        self.stack = stack
+        self.engine = engine
+        self.count = 0
+
+    def __call__(
+        self, port: int | None = None, secret_key: str | None = None, model: str = MODEL, extra: tuple[str, ...] = ()
+    ) -> PlainEngine:
+        self.count += 1
+        port = port or free_port()
+        store = self.stack.store
+        cache = engines.cache_folder() if self.engine.is_real else self.stack.folder
+        environment = engines.plain_environment(
+            self.engine, store.endpoint, store.access_key, secret_key or store.secret_key, cache
+        )
+        command = [*engines.plain_command(self.engine, port, model, BUCKET), *extra]
+        log = self.stack.folder / f"plain-{self.engine.name}-{self.count}.log"
+        return PlainEngine(Part(f"{self.engine.name} vLLM", command, log, environment), port)
+
+
+@pytest.fixture(scope="module")
+def start_plain(stack: Stack, engine: Engine) -> PlainStarter:
+    return PlainStarter(stack, engine)

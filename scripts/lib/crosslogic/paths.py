@@ -1,0 +1,15 @@
+"""Where things are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPTS = ROOT / "scripts"
+SIMULATED_VLLM = ROOT / "Tests" / "SimulatedVLLM"
+
+
+def cache_root() -> Path:
+    """Engine and tools: large, slow to make, and no build products, so `swift package clean` leaves them alone."""
+    return Path(os.environ.get("CROSSLOGIC_CACHE") or ROOT / ".cache").absolute()

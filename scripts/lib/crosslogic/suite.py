@@ -1,0 +1,146 @@
+"""Everything a CI must run: checks, Swift tests, the data-race run, the end-to-end tests.
+
+Ends with one line, `N passed, N failed`, over all of them; the exit code is non-zero when anything failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from crosslogic import checks, install, swift
+from crosslogic.console import Console, Stopwatch
+from crosslogic.paths import ROOT
+
+# The targets with concurrency of their own; the others are values.
+RACE_TARGETS = ["AgentCoreTests", "AgentRuntimeTests", "AgentSystemTests"]
+
+
+@dataclass
+class Tally:
+    passed: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.passed + other.passed, self.failed + other.failed)
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed"
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    run: Callable[[], Tally]
+
+
+class Suite:
+    def __init__(self, options: argparse.Namespace, console: Console, reports: Path) -> None:
+        self.options = options
+        self.console = console
+        self.reports = reports
+
+    def steps(self) -> list[Step]:
+        races = self.options.sanitize or not self.options.fast
+        steps = [
+            Step("checks", self.checks),
+            Step("Swift tests", self.swift_tests),
+            Step("Swift tests under the thread sanitizer", self.race_tests) if races else None,
+            Step("end-to-end tests", self.end_to_end_tests),
+        ]
+        return [step for step in steps if step]
+
+    def checks(self) -> Tally:
+        """Among them the debug build that the Swift tests run."""
+        return Tally(*checks.run_all(self.console))
+
+    def swift_tests(self) -> Tally:
+        return self.swift_test("swift", ["--skip-build"])
+
+    def race_tests(self) -> Tally:
+        # A scratch folder of its own: the two kinds of object files would otherwise push each other out.
+        scratch = ["--scratch-path", str(ROOT / ".build" / "thread-sanitizer"), "--sanitize", "thread"]
+        swift.build(["swift", "build", "--build-tests", *scratch], "building with the thread sanitizer", self.console)
+        return self.swift_test("races", [*scratch, "--skip-build", "--filter", "|".join(RACE_TARGETS)])
+
+    def swift_test(self, name: str, arguments: list[str]) -> Tally:
+        report = self.reports / f"{name}.xml"
+        command = ["swift", "test", "--parallel", "--disable-xctest", "--xunit-output", str(report), *arguments]
+        code = self.run_shown(command)
+        # Swift Testing writes beside the name it is given.
+        return tally_of(report.with_name(f"{name}-swift-testing.xml"), code, self.console)
+
+    def end_to_end_tests(self) -> Tally:
+        install.ensure_build_packages(self.console)
+        swift.release_binaries(self.console)
+        tools = install.ensure_tools(self.console)
+        chosen = ["-m", "not real"] if self.options.fast else []
+        if not self.options.fast:
+            install.ensure_engine(self.console)
+        report = self.reports / "end-to-end.xml"
+        code = self.run_shown([str(tools / "bin" / "pytest"), "-q", f"--junitxml={report}", *chosen])
+        return tally_of(report, code, self.console)
+
+    def run_shown(self, command: list[str]) -> int:
+        return subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+
+
+def tally_of(report: Path, code: int, console: Console) -> Tally:
+    """From a JUnit report. A run that ended badly without a failed test in its report counts as one failure."""
+    tally = Tally()
+    try:
+        for suite in ET.parse(report).getroot().iter("testsuite"):
+            bad = sum(int(suite.get(name, 0)) for name in ("failures", "errors"))
+            # Left out is neither: `skipped` tests say in the output why they were.
+            tally += Tally(int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0)), bad)
+    except (FileNotFoundError, ET.ParseError) as error:
+        console.line(f"no report of the tests: {error}")
+    if (code != 0 and tally.failed == 0) or (tally.passed == 0 and tally.failed == 0):
+        console.line(f"the run ended with exit code {code} and {tally}: counted as a failure")
+        tally.failed += 1
+    return tally
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="no real vLLM and no thread sanitizer: minutes, not tens")
+    parser.add_argument("--sanitize", action="store_true", help="the thread sanitizer even with --fast")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    console = Console(sys.stdout)
+    os.chdir(ROOT)
+    reports = Path(tempfile.mkdtemp(prefix="crosslogic-reports-"))
+    total = Tally()
+    try:
+        for step in Suite(options, console, reports).steps():
+            console.line(f"== {step.name}")
+            watch = Stopwatch()
+            try:
+                tally = step.run()
+            except (swift.BuildError, install.InstallError) as error:
+                console.line(str(error))
+                tally = Tally(failed=1)
+            console.line(f"== {step.name}: {tally} ({watch.seconds:.0f} s)")
+            total += tally
+    except KeyboardInterrupt:
+        console.line("interrupted")
+        return 130
+    finally:
+        shutil.rmtree(reports, ignore_errors=True)
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
