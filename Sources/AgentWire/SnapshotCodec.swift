@@ -78,7 +78,7 @@ package enum SnapshotCodec {
         guard let progress = node.progress else { return .null }
         return .object([
             "done": .integer(Int64(progress.done)), "total": .integer(Int64(progress.total)),
-            "fraction": .number(progress.fraction), "unit": .string("tensors"),
+            "fraction": .number(progress.fraction), "unit": optional((progress.unit?.rawValue).map(JSONValue.string)),
         ])
     }
 

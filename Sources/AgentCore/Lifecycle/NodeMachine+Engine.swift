@@ -49,8 +49,10 @@ extension NodeMachine {
             run.stage = .loading
             state = .running(run)
         }
-        if case .weightsProgress(let done, let total) = fact { progress = WeightsProgress(done: done, total: total) }
-        for phase in fact.phases where run.stage != .serving { actions += mark(phase, at: now, source: .log) }
+        if case .weightsProgress(let done, let total, let unit) = fact {
+            progress = WeightsProgress(done: done, total: total, unit: unit)
+        }
+        if let phase = fact.phase, run.stage != .serving { actions += mark(phase, at: now, source: .log) }
         if fact.announcesListening, !run.isAboutToListen, run.stage == .loading {
             run.isAboutToListen = true
             state = .running(run)
@@ -144,34 +146,6 @@ extension NodeMachine {
     mutating func canaryFired() -> [NodeAction] {
         guard case .running(let run) = state, case .verifying = run.stage else { return [] }
         return [.sendCanary(model: run.assignment.model)]
-    }
-}
-
-extension LogFact {
-    /// Phases that begin with this line; several, where the lines between are not printed by every version.
-    var phases: [Phase] {
-        switch self {
-        case .version, .nonDefaultArguments, .configResolved: [.engineConfig]
-        case .engineCoreInitialising: [.engineCoreSpawn]
-        case .workerInitialising: [.workerSpawn]
-        case .modelLoadStarted: [.modelInit]
-        case .modelInitialised: [.weightsStream]
-        case .weightsProgress(let done, let total): done >= total && total > 0 ? [.weightsDone] : [.weightsStream]
-        case .streamed, .weightsLoaded, .modelLoaded: [.weightsDone]
-        case .compileStarted: [.compile]
-        case .kvCacheMemory, .kvCache: [.kvProfile]
-        case .graphCaptureStarted: [.graphCapture]
-        case .serverStarting, .serverProcessStarted: [.serverListening]
-        default: []
-        }
-    }
-
-    /// uvicorn prints this just before it listens.
-    var announcesListening: Bool {
-        switch self {
-        case .serverProcessStarted, .startupComplete: true
-        default: false
-        }
     }
 }
 

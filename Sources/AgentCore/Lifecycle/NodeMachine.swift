@@ -39,6 +39,8 @@ package struct NodeMachine: Sendable {
 package struct WeightsProgress: Equatable, Sendable {
     package var done: Int
     package var total: Int
+    /// nil where the engine's version does not tell what its bar counts.
+    package var unit: WeightsUnit?
 
     package var fraction: Double { total > 0 ? min(1, Double(done) / Double(total)) : 0 }
 }

@@ -84,7 +84,7 @@ internal import Testing
     @Test("The loading bar is the progress, and it is gone when the model serves")
     func progress() {
         var script = MachineScript(MachineScript.loading)
-        script.on(.logFact(.weightsProgress(done: 30, total: 75)))
+        script.on(.logFact(.weightsProgress(done: 30, total: 75, unit: .tensors)))
         #expect(script.machine.progress?.fraction == 0.4)
         script.on(.healthAnswered(.healthy))
         script.on(.canaryAnswered(took: .milliseconds(1)))

@@ -1,1 +1,0 @@
-extension FailureClass { package var retryPolicy: RetryPolicy { .retry }; package var remedy: String { "" } ; package var summary: String {""} }
