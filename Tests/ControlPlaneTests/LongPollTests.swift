@@ -27,22 +27,18 @@ struct LongPollTests {
         to change: @escaping @Sendable (CreatedNode, TestClient, ServiceGroup) async throws -> Void
     ) async throws -> (TestClient.Response, after: Duration) {
         let controlPlane = try TestControlPlane(in: folder)
-        let (answers, continuation) = AsyncStream.makeStream(of: (TestClient.Response, Duration).self)
-        try await controlPlane.withSocket { address, group in
+        return try await controlPlane.withSocket { address, group in
             let node = try await Self.create(on: address)
-            try await TestClient.withClient(host: address.host, port: address.port) { waiting in
+            return try await TestClient.withClient(host: address.host, port: address.port) { waiting in
                 async let response = waiting.execute(Self.poll(node))
                 await controlPlane.waitUntilPolling(1)
                 let start = ContinuousClock.now
                 try await TestClient.withClient(host: address.host, port: address.port) { other in
                     try await change(node, other, group)
                 }
-                continuation.yield((try await response, ContinuousClock.now - start))
+                return (try await response, ContinuousClock.now - start)
             }
         }
-        var iterator = answers.makeAsyncIterator()
-        let (response, after) = try #require(await iterator.next())
-        return (response, after)
     }
 
     private static func create(on address: ListenAddress) async throws -> CreatedNode {
@@ -117,12 +113,11 @@ struct LongPollTests {
         let controlPlane = try TestControlPlane(in: folder)
         try await controlPlane.withSocket { address, _ in
             let node = try await Self.create(on: address)
-            do {
-                let connection = try RawConnection(port: address.port)
-                let head = "GET \(node.path)/assignment?wait=60 HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"1\"\r\n"
-                try connection.send(head + "Authorization: Bearer \(node.token)\r\n\r\n")
-                await controlPlane.waitUntilPolling(1)
-            }
+            let connection = try RawConnection(port: address.port)
+            let head = "GET \(node.path)/assignment?wait=60 HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"1\"\r\n"
+            try connection.send(head + "Authorization: Bearer \(node.token)\r\n\r\n")
+            await controlPlane.waitUntilPolling(1)
+            connection.hangUp()
             await controlPlane.waitUntilPolling(0)
         }
     }
@@ -148,14 +143,15 @@ struct LongPollTests {
 
     @Test("and a request that never ends do not hold up a stop beyond its limit")
     func stopLimit() async throws {
-        let start = ContinuousClock.now
-        try await TestControlPlane(in: folder, stopLimit: .milliseconds(300)).withSocket { address, group in
+        let controlPlane = try TestControlPlane(in: folder, stopLimit: .milliseconds(300))
+        let (connection, start) = try await controlPlane.withSocket { address, _ in
             let connection = try RawConnection(port: address.port)
             try connection.send("POST /api/v1/nodes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
             // An answer on a second connection: by now the server has read the first one's head.
             _ = try await Self.create(on: address)
-            await group.triggerGracefulShutdown()
+            return (connection, ContinuousClock.now)
         }
         #expect(ContinuousClock.now - start < Self.promptly)
+        connection.hangUp()
     }
 }

@@ -79,8 +79,11 @@ struct NodeEndpointTests {
     }
 
     @Test(
-        "answer 400 to what is no JSON",
-        arguments: ["", "<html></html>", #"{"model":"#, "model=m", String(repeating: "[", count: 100_000)])
+        "answer 400 to what is no JSON, or nests without end",
+        arguments: [
+            "", "<html></html>", #"{"model":"#, "model=m", String(repeating: "[", count: 100_000),
+            String(repeating: "[", count: 40) + String(repeating: "]", count: 40),
+        ])
     func notJSON(body: String) async throws {
         try await controlPlane.withRouter { client in
             let answer = try await client.send(.post, "/api/v1/nodes", body: body)

@@ -23,15 +23,12 @@ struct PersistenceTests {
     }
 
     private func firstLife() async throws -> (CreatedNode, [UInt8]) {
-        let (nodes, continuation) = AsyncStream.makeStream(of: (CreatedNode, [UInt8]).self)
         try await TestControlPlane(in: folder).withRouter { client in
             let node = try await client.create()
             _ = try await client.send(.put, node.path, body: #"{"model":"acme/tiny"}"#)
             _ = try await client.report(Event.json(1, of: node.id), as: node)
-            continuation.yield((node, try await client.send(.get, node.path).body))
+            return (node, try await client.send(.get, node.path).body)
         }
-        var iterator = nodes.makeAsyncIterator()
-        return try #require(await iterator.next())
     }
 
     @Test("belongs to one server at a time")

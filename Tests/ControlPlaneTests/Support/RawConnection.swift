@@ -1,14 +1,18 @@
 internal import Glibc
+internal import Synchronization
 
 /// A client that sends what no library would.
-struct RawConnection: ~Copyable {
-    private let descriptor: CInt
-
+final class RawConnection: Sendable {
     struct Refused: Error {}
 
+    /// Nil once hung up.
+    private let descriptor: Mutex<CInt?>
+
     /// Connects to 127.0.0.1.
+    /// - Throws: `Refused`.
     init(port: Int) throws {
-        descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        self.descriptor = Mutex(descriptor)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian
@@ -22,11 +26,19 @@ struct RawConnection: ~Copyable {
     }
 
     deinit {
-        close(descriptor)
+        hangUp()
     }
 
     func send(_ text: String) throws {
         let bytes = Array(text.utf8)
-        guard write(descriptor, bytes, bytes.count) == bytes.count else { throw Refused() }
+        let sent = descriptor.withLock { $0.map { write($0, bytes, bytes.count) } }
+        guard sent == bytes.count else { throw Refused() }
+    }
+
+    func hangUp() {
+        descriptor.withLock { descriptor in
+            if let open = descriptor { close(open) }
+            descriptor = nil
+        }
     }
 }

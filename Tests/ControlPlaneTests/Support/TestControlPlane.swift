@@ -40,32 +40,32 @@ struct TestControlPlane {
     }
 
     /// Requests go to the router itself, without a socket.
-    func withRouter(_ body: @Sendable (Client) async throws -> Void) async throws {
+    func withRouter<Value>(_ body: @Sendable (Client) async throws -> Value) async throws -> Value {
         try await server.application().test(.router) { try await body(Client(test: $0)) }
     }
 
     /// Runs the server on a port of its own. The body may stop it; else it is stopped when the body is done.
-    func withSocket(_ body: @escaping @Sendable (ListenAddress, ServiceGroup) async throws -> Void) async throws {
+    func withSocket<Value: Sendable>(
+        _ body: @Sendable (ListenAddress, ServiceGroup) async throws -> Value
+    ) async throws -> Value {
         let (addresses, listening) = AsyncStream.makeStream(of: ListenAddress.self)
         let group = server.serviceGroup { listening.yield($0) }
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
+        return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 defer { listening.finish() }
                 try await group.run()
             }
             var iterator = addresses.makeAsyncIterator()
-            if let address = await iterator.next() {
-                do {
-                    try await body(address, group)
-                } catch {
-                    await group.triggerGracefulShutdown()
-                    throw error
-                }
-            } else {
-                Issue.record("the server did not come to listen")
+            let address = try #require(await iterator.next(), "the server did not come to listen")
+            do {
+                let value = try await body(address, group)
+                await group.triggerGracefulShutdown()
+                try await tasks.waitForAll()
+                return value
+            } catch {
+                await group.triggerGracefulShutdown()
+                throw error
             }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
         }
     }
 
