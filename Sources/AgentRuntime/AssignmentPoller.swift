@@ -3,7 +3,10 @@ internal import AgentWire
 
 /// Asks the control plane for the assignment, for ever: long poll, ETag, backoff with full jitter.
 struct AssignmentPoller: Sendable {
+    /// Seconds the control plane may hold the request.
     private static let wait = 30
+    /// "Nothing new" sooner than this comes from a server that does not hold requests.
+    private static let heldAtLeast = Duration.seconds(1)
 
     let settings: AgentSettings
     let ports: AgentPorts
@@ -13,17 +16,18 @@ struct AssignmentPoller: Sendable {
         var backoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
         var etag: String?
         while !Task.isCancelled {
+            let asked = ports.clocks.now()
             let outcome = await poll(etag: etag)
+            let wasHeld = ports.clocks.now() - asked >= Self.heldAtLeast
             switch outcome {
             case .answered(let event, let newETag):
-                backoff.reset()
                 inbox.send(.controlPlaneFound)
                 if let event { inbox.send(event) }
                 etag = newETag ?? etag
                 // A server that does not hold the request open must not be asked in a tight loop.
-                if event == nil || newETag == nil { await pause(&backoff) }
+                if event == nil || newETag == nil, !wasHeld { await pause(&backoff) } else { backoff.reset() }
             case .unchanged:
-                backoff.reset()
+                if wasHeld { backoff.reset() } else { await pause(&backoff) }
                 inbox.send(.controlPlaneFound)
             case .revoked:
                 inbox.send(.assignmentRevoked)

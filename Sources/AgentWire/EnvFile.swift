@@ -12,7 +12,9 @@ package enum EnvFile {
         var variables: [String: String] = [:]
         var faults: [FieldFault] = []
         let text = String(decoding: bytes, as: UTF8.self)
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        // A carriage return and a line feed are one Character.
+        let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+        for (index, line) in lines.enumerated() {
             var rest = trimmed(line)
             if rest.isEmpty || rest.hasPrefix("#") { continue }
             if rest.hasPrefix("export ") { rest = trimmed(rest.dropFirst(7)) }

@@ -13,6 +13,11 @@ internal import Testing
         #expect(parse(text)["A", default: ""] == value)
     }
 
+    @Test("Lines that end as on Windows are lines")
+    func carriageReturns() {
+        #expect(parse("A=1\r\nB=\"2\"\r\n") == ["A": "1", "B": "2"])
+    }
+
     @Test("A line that cannot be read is named by its number")
     func faults() {
         let faults = EnvFile.parse([UInt8]("A=1\nnonsense\n1B=2\nC=\"open".utf8)).faults

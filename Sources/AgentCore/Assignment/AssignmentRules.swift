@@ -27,7 +27,7 @@ package enum AssignmentRules {
     ]
 
     package static func model(_ name: String) -> String? {
-        guard name.utf8.allSatisfy(isNameByte), !name.hasPrefix("/"), !name.hasSuffix("/"),
+        guard name.utf8.allSatisfy(isNameByte), !name.hasPrefix("/"), !name.hasSuffix("/"), !name.hasPrefix("-"),
             !name.split(separator: "/", omittingEmptySubsequences: false).contains(where: { $0.isEmpty || $0 == ".." })
         else {
             return "must look like org/name, of letters, digits and ._-"
