@@ -1,4 +1,5 @@
-/// Finds control bytes eight at a time: line ends, escapes and NULs are the only bytes the assembler has to stop for.
+/// Finds bytes eight at a time. Control bytes (line ends, escapes, NULs) are the only ones the assembler has to stop
+/// for.
 enum ByteScanner {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let highs: UInt64 = 0x8080_8080_8080_8080
@@ -22,6 +23,26 @@ enum ByteScanner {
             }
             while index < count {
                 if bytes[index] < 0x20 { return index }
+                index += 1
+            }
+            return nil
+        }
+    }
+
+    /// Where `byte` first stands at or after `start`, before `end`, which is not beyond the chunk.
+    static func firstIndex(of byte: UInt8, in chunk: Span<UInt8>, from start: Int, before end: Int) -> Int? {
+        guard start >= 0, start < end else { return nil }
+        return chunk.withUnsafeBytes { bytes in
+            let pattern = ones &* UInt64(byte)
+            var index = start
+            while index + 8 <= end {
+                let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self).littleEndian ^ pattern
+                let hit = (word &- ones) & ~word & highs
+                if hit != 0 { return index + hit.trailingZeroBitCount / 8 }
+                index += 8
+            }
+            while index < end {
+                if bytes[index] == byte { return index }
                 index += 1
             }
             return nil

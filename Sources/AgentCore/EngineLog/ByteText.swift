@@ -5,33 +5,39 @@ extension Span<UInt8> {
     func starts(with text: StaticString, at offset: Int = 0) -> Bool {
         let length = text.utf8CodeUnitCount
         guard offset >= 0, count - offset >= length else { return false }
-        let expected = UnsafeBufferPointer(start: text.utf8Start, count: length)
-        for index in 0..<length where self[offset + index] != expected[index] {
-            return false
+        return withUnsafeBytes { bytes in
+            let expected = UnsafeRawBufferPointer(start: text.utf8Start, count: length)
+            var index = 0
+            // Eight bytes at a time: every line is held against several beginnings.
+            while index + 8 <= length {
+                let found = bytes.loadUnaligned(fromByteOffset: offset + index, as: UInt64.self)
+                guard found == expected.loadUnaligned(fromByteOffset: index, as: UInt64.self) else { return false }
+                index += 8
+            }
+            while index < length {
+                guard bytes[offset + index] == expected[index] else { return false }
+                index += 1
+            }
+            return true
         }
-        return true
     }
+
+    func ends(with text: StaticString) -> Bool { starts(with: text, at: count - text.utf8CodeUnitCount) }
 
     /// Where `byte` first stands at or after `start`, before `end`.
     func firstIndex(of byte: UInt8, from start: Int = 0, before end: Int? = nil) -> Int? {
-        var index = start
-        let limit = Swift.min(end ?? count, count)
-        while index < limit {
-            if self[index] == byte { return index }
-            index += 1
-        }
-        return nil
+        ByteScanner.firstIndex(of: byte, in: self, from: start, before: Swift.min(end ?? count, count))
     }
 
     /// Where `text` first stands at or after `start`.
     func firstIndex(of text: StaticString, from start: Int = 0) -> Int? {
-        let last = count - text.utf8CodeUnitCount
         guard text.utf8CodeUnitCount > 0 else { return nil }
         let lead = text.utf8Start.pointee
+        let end = count - text.utf8CodeUnitCount + 1
         var index = start
-        while index <= last {
-            if self[index] == lead, starts(with: text, at: index) { return index }
-            index += 1
+        while let found = ByteScanner.firstIndex(of: lead, in: self, from: index, before: end) {
+            if starts(with: text, at: found) { return found }
+            index = found + 1
         }
         return nil
     }

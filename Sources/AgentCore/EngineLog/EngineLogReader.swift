@@ -52,7 +52,7 @@ package struct EngineLogReader: Sendable {
     }
 
     private mutating func keepTail(_ bytes: [UInt8]) {
-        tail += bytes.suffix(Self.tailLimit)
+        tail += bytes[max(0, bytes.count - Self.tailLimit)...]
         if tail.count > 2 * Self.tailLimit { tail.removeFirst(tail.count - Self.tailLimit) }
     }
 
@@ -60,11 +60,12 @@ package struct EngineLogReader: Sendable {
     private func lastLines() -> [String] {
         var assembler = LineAssembler()
         var lines: [String] = []
-        let bytes = Array(tail.suffix(Self.tailLimit))
+        let bytes = Array(tail[max(0, tail.count - Self.tailLimit)...])
         // The first line is cut: what is left of it could be what the filter below is there for.
         var position = bytes.count < Self.tailLimit ? 0 : (bytes.firstIndex(of: .newline) ?? bytes.count)
         while let line = assembler.next(in: bytes.span, from: &position) {
-            let text = line.range.map { bytes.span.text($0, limit: 512) }
+            let text =
+                line.range.map { bytes.span.text($0, limit: 512) }
                 ?? assembler.assembled.span.text(0..<assembler.assembled.count, limit: 512)
             if text.contains("args: ") || text.contains("] Route: ") || text.contains("HTTP/1.1\"") { continue }
             lines.append(text)

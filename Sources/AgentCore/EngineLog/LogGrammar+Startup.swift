@@ -18,7 +18,8 @@ extension LogGrammar {
         Rule("Initializing a V0 LLM engine (v", engineCore),
         // ≤ 0.7
         Rule("Initializing an LLM engine (v", engineCore),
-        Rule("world_size=") { bytes, at in bytes.firstIndex(of: " rank=", from: at) == nil ? nil : .workerInitialising },
+        Rule("world_size=") { bytes, at in bytes.firstIndex(of: " rank=", from: at) == nil ? nil : .workerInitialising
+        },
         Rule("Worker ready; awaiting tasks", .workerInitialising),
         Rule("rank ", rank),
     ]

@@ -9,8 +9,15 @@ struct LogInterpreter: Sendable {
     /// Header of the line before, if that line ended in `\r`: vLLM writes the lines of one record that way, each with
     /// the same header. Only the first can be a message of vLLM's own; the others may be text that a client sent.
     private var recordHeader: UInt64?
-    /// A pydantic exception that waits for the line that says what is wrong.
+    /// A pydantic exception that waits one line for the words that say what is wrong.
     private var held: LogException?
+    private var hold = Hold.nothing
+
+    private enum Hold {
+        case nothing
+        case fromThisLine
+        case fromLineBefore
+    }
 
     mutating func read(_ bytes: Span<UInt8>, _ line: LineAssembler.Line, into facts: inout [LogFact]) {
         let parsed = LogLine(bytes)
@@ -43,13 +50,22 @@ struct LogInterpreter: Sendable {
         }
     }
 
-    /// FNV-1a. Equal headers matter, not who could forge one.
+    /// FNV-1a over words. Equal headers matter, not who could forge one.
     private static func hash(_ bytes: Span<UInt8>, before end: Int) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for index in 0..<end {
-            hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01B3
+        bytes.withUnsafeBytes { bytes in
+            var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+            var index = 0
+            while index + 8 <= end {
+                hash = (hash ^ bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) &* 0x100_0000_01B3
+                hash ^= hash >> 29
+                index += 8
+            }
+            while index < end {
+                hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01B3
+                index += 1
+            }
+            return hash
         }
-        return hash
     }
 }
 
@@ -60,8 +76,7 @@ extension LogInterpreter {
     private mutating func read(
         _ bytes: Span<UInt8>, _ line: LogLine, isContinuation: Bool, into facts: inout [LogFact]
     ) -> Bool {
-        let heldBefore = held
-        defer { if held == heldBefore { release(into: &facts) } }
+        defer { endLine(into: &facts) }
         if let fact = grammar.fact(bytes, at: line.message), admits(fact, line, isContinuation) {
             take(fact, line, into: &facts)
             readBehindBar(bytes, line, fact, into: &facts)
@@ -87,7 +102,7 @@ extension LogInterpreter {
     private mutating func take(_ fact: LogFact, _ line: LogLine, into facts: inout [LogFact]) {
         var fact = fact
         switch fact {
-        case .version(let version):
+        case .version(let version), .engineCoreInitialising(let version):
             streamerUnit = Self.unit(ofVersion: version)
         case .weightsProgress(let done, let total, nil):
             fact = .weightsProgress(done: done, total: total, unit: streamerUnit)
@@ -140,7 +155,7 @@ extension LogInterpreter {
             return true
         case .detail(let text, let chain):
             evidence.note(detail: text, ofChain: chain)
-            if held != nil {
+            if hold != .nothing {
                 held?.message += ": \(FailureClassifier.trimmed(text[...]))"
                 release(into: &facts)
             }
@@ -162,13 +177,23 @@ extension LogInterpreter {
         evidence.note(found)
         if found.exception.saysNothing, !found.exception.message.isEmpty {
             held = found.exception
+            hold = .fromThisLine
         } else {
             facts.append(.exception(found.exception))
         }
     }
 
+    private mutating func endLine(into facts: inout [LogFact]) {
+        switch hold {
+        case .nothing: break
+        case .fromThisLine: hold = .fromLineBefore
+        case .fromLineBefore: release(into: &facts)
+        }
+    }
+
     private mutating func release(into facts: inout [LogFact]) {
-        guard let exception = held else { return }
+        guard hold != .nothing, let exception = held else { return }
+        hold = .nothing
         held = nil
         facts.append(.exception(exception))
     }

@@ -41,8 +41,8 @@ enum LogSource: Sendable {
 /// [2026-11-21 18:43:24.666] [ERROR  ] [pid tid] [file @ f] message    streamer, C++ part
 /// 2026-03-08 16:44:29,692 - INFO - file.py:262 - name: message        FlashInfer and other libraries
 /// W1121 19:19:56.305000 28538 torch/x.py:53] message           PyTorch
-/// 2026-11-21T18:00:00.000000000Z stdout F …                    a container runtime before any of these
 /// ```
+/// A container runtime or the journal can stand before any of these (`LogEnvelope`).
 struct LogLine: Sendable {
     var role: EngineRole?
     /// Process id as printed; 0 where the line does not say. Tells interleaved tracebacks apart.
@@ -55,7 +55,7 @@ struct LogLine: Sendable {
 
     init(_ bytes: Span<UInt8>) {
         var at = 0
-        skipOuterStamp(bytes, &at)
+        LogEnvelope.skip(bytes, &at)
         var names = 0
         while names < 4, readProcessName(bytes, &at) { names += 1 }
         message = at
@@ -77,28 +77,18 @@ struct LogLine: Sendable {
 // MARK: - Before the header
 
 extension LogLine {
-    /// What `docker logs -t` and the Kubernetes log files put before every line.
-    private func skipOuterStamp(_ bytes: Span<UInt8>, _ at: inout Int) {
-        guard bytes.byte(0)?.isDigit == true, bytes.byte(10) == UInt8(ascii: "T") else { return }
-        var index = 0
-        guard LogTime.skipDateTime(bytes, &index), bytes.byte(index) == .space else { return }
-        index += 1
-        if bytes.starts(with: "stdout ", at: index) || bytes.starts(with: "stderr ", at: index) {
-            index += 7
-            if bytes.byte(index + 1) == .space { index += 2 }
-        }
-        at = index
-    }
-
     /// `(EngineCore_DP0 pid=77) `, `(VllmWorker rank=0 pid=77) `, `(RayWorkerWrapper pid=7, ip=10.0.0.2) `, `[rank0]: `.
     private mutating func readProcessName(_ bytes: Span<UInt8>, _ at: inout Int) -> Bool {
         if bytes.starts(with: "[rank", at: at) { return readRank(bytes, &at) }
         guard bytes.byte(at) == UInt8(ascii: "("), bytes.byte(at + 1)?.isLetter == true else { return false }
         guard let close = bytes.firstIndex(of: UInt8(ascii: ")"), from: at, before: at + 96) else { return false }
-        let head = bytes.extracting(at..<close)
-        guard var number = head.firstIndex(of: " pid=") else { return false }
-        number += 5
-        guard let pid = head.integer(at: &number) else { return false }
+        var number = close
+        while bytes.byte(number - 1)?.isDigit == true { number -= 1 }
+        if !bytes.starts(with: " pid=", at: number - 5) {
+            guard let found = bytes.firstIndex(of: " pid=", from: at), found < close else { return false }
+            number = found + 5
+        }
+        guard let pid = bytes.integer(at: &number) else { return false }
         process = pid
         role = Self.role(named: bytes, at: at + 1) ?? role
         at = close + 1

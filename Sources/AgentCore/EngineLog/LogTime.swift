@@ -4,25 +4,41 @@ enum LogTime {
     /// Moves `at` over `MM-DD HH:MM:SS` or `YYYY-MM-DD HH:MM:SS`, with `T` for the space, a fraction and a zone allowed.
     static func skipDateTime(_ bytes: Span<UInt8>, _ at: inout Int) -> Bool {
         var index = at
-        if matches(bytes, index, "dddd-dd-dd") {
-            index += 10
-        } else if matches(bytes, index, "dd-dd") {
+        if isPair(bytes, index, "-"), isPair(bytes, index + 3, nil) {
             index += 5
+        } else if isPair(bytes, index, nil), isPair(bytes, index + 2, "-"), isPair(bytes, index + 5, "-"),
+            isPair(bytes, index + 8, nil)
+        {
+            index += 10
         } else {
             return false
         }
         guard let gap = bytes.byte(index), gap == .space || gap == UInt8(ascii: "T") else { return false }
         index += 1
-        guard matches(bytes, index, "dd:dd:dd") else { return false }
+        guard skipTimeOfDay(bytes, &index) else { return false }
+        if let zone = bytes.byte(index) {
+            if zone == UInt8(ascii: "Z") {
+                index += 1
+            } else if zone == UInt8(ascii: "+") || zone == UInt8(ascii: "-"), isPair(bytes, index + 1, nil) {
+                // `+00:00` or `+0000`
+                let minutes = bytes.byte(index + 3) == UInt8(ascii: ":") ? index + 4 : index + 3
+                if isPair(bytes, minutes, nil) { index = minutes + 2 }
+            }
+        }
+        at = index
+        return true
+    }
+
+    /// Moves `at` over `HH:MM:SS` and a fraction.
+    static func skipTimeOfDay(_ bytes: Span<UInt8>, _ at: inout Int) -> Bool {
+        var index = at
+        guard isPair(bytes, index, ":"), isPair(bytes, index + 3, ":"), isPair(bytes, index + 6, nil) else {
+            return false
+        }
         index += 8
         if let mark = bytes.byte(index), mark == UInt8(ascii: ".") || mark == UInt8(ascii: ",") {
             index += 1
             while bytes.byte(index)?.isDigit == true { index += 1 }
-        }
-        if bytes.byte(index) == UInt8(ascii: "Z") {
-            index += 1
-        } else if matches(bytes, index, "+dd:dd") || matches(bytes, index, "-dd:dd") {
-            index += 6
         }
         at = index
         return true
@@ -48,14 +64,10 @@ enum LogTime {
         return bytes.byte(index) == .space ? index + 1 : index
     }
 
-    /// `d` in the pattern stands for a digit, everything else for itself.
-    private static func matches(_ bytes: Span<UInt8>, _ start: Int, _ pattern: StaticString) -> Bool {
-        let expected = UnsafeBufferPointer(start: pattern.utf8Start, count: pattern.utf8CodeUnitCount)
-        guard bytes.count - start >= expected.count else { return false }
-        for (offset, symbol) in expected.enumerated() {
-            let byte = bytes[start + offset]
-            guard symbol == UInt8(ascii: "d") ? byte.isDigit : byte == symbol else { return false }
-        }
-        return true
+    /// Two digits, and behind them `mark` if there is one to be.
+    private static func isPair(_ bytes: Span<UInt8>, _ start: Int, _ mark: Unicode.Scalar?) -> Bool {
+        guard start + 2 <= bytes.count, bytes[start].isDigit, bytes[start + 1].isDigit else { return false }
+        guard let mark else { return true }
+        return bytes.byte(start + 2) == UInt8(ascii: mark)
     }
 }

@@ -46,6 +46,7 @@ struct TracebackReader: Sendable {
         /// What the first telling frame said.
         var framed: EngineRole?
         var sawMainProgram = false
+        var frames = 0
         /// The traceback ends nothing: it comes from a destructor, a logging handler or a request.
         var isHarmless = false
         /// The next traceback will be such a one.
@@ -120,6 +121,7 @@ extension TracebackReader {
             streams[slot].chain = chains
             streams[slot].sawMainProgram = false
             streams[slot].framed = nil
+            streams[slot].frames = 0
             streams[slot].isHarmless = streams[slot].announcedHarmless
         }
         streams[slot].announcedHarmless = false
@@ -131,7 +133,7 @@ extension TracebackReader {
         let at = line.message
         guard let first = bytes.byte(at) else { return .consumed }
         if first == .space || first == .tab {
-            if bytes.starts(with: "  File \"", at: at) { learn(bytes, at, slot) }
+            if bytes.starts(with: "  File \"", at: at) { learn(bytes, line, slot) }
             return .consumed
         }
         if isTraceback(bytes, at) {
@@ -251,54 +253,37 @@ extension TracebackReader {
     }
 
     /// The outermost frame that tells decides: it is the process's own entry.
-    private mutating func learn(_ bytes: Span<UInt8>, _ at: Int, _ slot: Int) {
-        if bytes.contains("/bin/vllm\"") || bytes.contains("/vllm/entrypoints/") {
+    private mutating func learn(_ bytes: Span<UInt8>, _ line: LogLine, _ slot: Int) {
+        streams[slot].frames += 1
+        guard streams[slot].frames <= Self.tellingFrames, line.role == nil || line.role == .apiServer,
+            let quote = bytes.firstIndex(of: UInt8(ascii: "\""), from: line.message + 8)
+        else { return }
+        let path = bytes.extracting(line.message..<quote)
+        if path.ends(with: "/bin/vllm") {
+            streams[slot].sawMainProgram = true
+            streams[slot].framed = .apiServer
+            return
+        }
+        guard let package = path.firstIndex(of: "/vllm/") else { return }
+        if path.starts(with: "/vllm/entrypoints/", at: package) {
             streams[slot].framed = streams[slot].framed ?? .apiServer
-            if bytes.contains(", in <module>") || bytes.contains("/bin/vllm\"") { streams[slot].sawMainProgram = true }
+            if bytes.contains(", in <module>") { streams[slot].sawMainProgram = true }
         } else if streams[slot].framed == nil {
-            if bytes.contains("/vllm/v1/engine/core.py") || bytes.contains("/vllm/engine/multiprocessing/engine.py") {
-                streams[slot].framed = .engineCore
-            } else if bytes.contains("/vllm/v1/worker/") || bytes.contains("/vllm/worker/")
-                || bytes.contains("/vllm/executor/multiproc_worker_utils.py")
-            {
-                streams[slot].framed = .worker
-            }
+            streams[slot].framed = Self.role(ofPath: path, package)
         }
     }
-}
 
-/// The last line of a traceback: a class name, with or without a message.
-struct ExceptionLine {
-    var name: Range<Int>
-    var message: Range<Int>
-    /// Called `…Error`, `…Exception` or the like: most exceptions are, hardly anything else is.
-    var endsLikeAnException: Bool
+    private static let tellingFrames = 24
 
-    init?(_ bytes: Span<UInt8>, _ start: Int) {
-        guard let first = bytes.byte(start), first.isLetter || first == UInt8(ascii: "_") else { return nil }
-        var end = start
-        var hasDotOrCapital = false
-        while end < bytes.count, end - start <= 120 {
-            let byte = bytes[end]
-            if byte.isUppercaseLetter || byte == UInt8(ascii: ".") {
-                hasDotOrCapital = true
-            } else if !(byte.isLetter || byte.isDigit || byte == UInt8(ascii: "_")) {
-                break
-            }
-            end += 1
+    private static func role(ofPath path: Span<UInt8>, _ package: Int) -> EngineRole? {
+        if path.starts(with: "/vllm/v1/engine/core.py", at: package)
+            || path.starts(with: "/vllm/engine/multiprocessing/engine.py", at: package)
+        {
+            return .engineCore
         }
-        guard hasDotOrCapital, end - start <= 120 else { return nil }
-        name = start..<end
-        if end == bytes.count {
-            message = end..<end
-        } else {
-            guard bytes[end] == UInt8(ascii: ":"), end + 1 == bytes.count || bytes[end + 1] == .space else { return nil }
-            message = min(end + 2, bytes.count)..<bytes.count
-        }
-        endsLikeAnException = Self.isException(bytes, end)
-    }
-
-    private static func isException(_ bytes: Span<UInt8>, _ end: Int) -> Bool {
-        bytes.starts(with: "Error", at: end - 5) || bytes.starts(with: "Exception", at: end - 9)
+        let isWorker =
+            path.starts(with: "/vllm/v1/worker/", at: package) || path.starts(with: "/vllm/worker/", at: package)
+            || path.starts(with: "/vllm/executor/multiproc_worker_utils.py", at: package)
+        return isWorker ? .worker : nil
     }
 }

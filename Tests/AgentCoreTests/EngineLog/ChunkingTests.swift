@@ -1,9 +1,12 @@
 internal import Testing
+
 @testable internal import AgentCore
 
 @Suite("However the bytes arrive, the facts are the same")
 struct ChunkingTests {
-    @Test("One byte at a time", arguments: (Transcript.all + Transcript.reconstructed).filter { $0.bytes.count < 27_000 })
+    private static let short = (Transcript.all + Transcript.reconstructed).filter { $0.bytes.count < 27_000 }
+
+    @Test("One byte at a time", arguments: short)
     func bytewise(_ transcript: Transcript) {
         var reader = EngineLogReader()
         var facts: [LogFact] = []
@@ -104,7 +107,8 @@ enum Hostile {
         "During handling of the above exception, another exception occurred:",
         "Loading safetensors using Runai Model Streamer:  50% Completed | 7/14 [00:01<00:01, 1it/s]",
         "GPU KV cache size: 131,072 tokens", "{\"message\": \"", "\", \"levelname\": \"INFO\"}", "\\u2588", "\\n",
-        "Application startup complete.", "\u{2588}   version 0.32.0", "pydantic.ValidationError: 2 validation errors for X",
+        "Application startup complete.", "\u{2588}   version 0.32.0",
+        "pydantic.ValidationError: 2 validation errors for X",
         "usage: vllm", "vllm: error: argument --x: y", "[2026-11-21 18:43:24.666] [ERROR  ] [1 2] [a.cc:1 @ f] bad",
     ]
 }

@@ -21,7 +21,7 @@ extension ReconstructedFailure {
         ReconstructedFailure(
             "hundreds of failed reads", .weightsUnreadable, "Worker", "(Failed to download s3 object of request 1 :",
             log: String(
-                repeating: "\u{1B}[m\u{1B}[0;31m[2026-11-21 18:43:24.666] [ERROR  ] [1 2] [s3/client/client.cc:364 @ f] "
+                repeating: "\u{1B}[m\u{1B}[0;31m[2026-11-21 18:43:24.666] [ERROR  ] [1 2] [client.cc:364 @ f] "
                     + "Failed to download s3 object of request 1 :  (http_status=500)\n", count: 558)
                 + inWorker("ValueError: Could not receive response from libstreamer due to: b'File access error'")),
         ReconstructedFailure(

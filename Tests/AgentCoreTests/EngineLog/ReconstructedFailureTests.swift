@@ -1,4 +1,5 @@
 internal import Testing
+
 @testable internal import AgentCore
 
 /// Failures there is no log of: put together from messages in vLLM's, PyTorch's and the streamer's sources and from

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Testing
+
 @testable internal import AgentCore
 
 /// A log of a real run beside what it should be understood as. The expectations were written by reading the log.

@@ -1,4 +1,5 @@
 internal import Testing
+
 @testable internal import AgentCore
 
 @Suite("Logs of real runs are understood as a reader understands them")
