@@ -16,6 +16,8 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // C shims: what Swift cannot see. No logic. (CLinux, because swift-system already has a CSystem.)
@@ -47,16 +49,22 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "AgentCore", "AgentWire",
+                "AgentCore", "AgentWire", "COpenSSL",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         .executableTarget(
             name: "crosslogic-control-plane",
             dependencies: [
                 "ControlPlane",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
 
         // Tests. The kit is never shipped.
@@ -64,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "simulated-vllm", path: "Tests/SimulatedVLLM", exclude: ["Transcripts", "record-transcript"]),
         .testTarget(
-            name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], resources: [.copy("Fixtures")]),
+            name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], exclude: ["Lifecycle/transitions.txt"], resources: [.copy("Fixtures")]),
         .testTarget(name: "AgentWireTests", dependencies: ["AgentCore", "AgentWire", "AgentTestKit"]),
         .testTarget(name: "AgentSystemTests", dependencies: ["AgentCore", "AgentSystem", "AgentTestKit", "CLinux"]),
         .testTarget(
@@ -73,7 +81,12 @@ let package = Package(
             name: "ControlPlaneTests",
             dependencies: [
                 "ControlPlane", "AgentCore", "AgentWire",
+                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
     ]
 )

@@ -8,35 +8,27 @@ package protocol EngineHost: Sendable {
     func terminateMain()
     /// SIGKILL to every process of the engine, again and again until none is left; then `gone` follows.
     func killAll()
-    /// The engine's processes right now; empty when none is left.
-    func processes() -> [EngineProcess]
+    /// The engine's processes right now, none when none is left. Each is watched from then on: its end is told as
+    /// `EngineHostEvent.processEnded`.
+    func observe() -> [EngineProcess]
     /// Ends whatever an earlier agent left behind. Returns the pids that were killed, once they are gone.
     func removeLeftovers() async -> [Int32]
 }
 
 /// Follows the engine's log.
 package protocol EngineLogSource: Sendable {
-    /// Chunks of the file from its end at the time of the call, at most 64 KiB each, as they are written.
+    /// Opens the log at its end as it is now; what is appended later is there to be read.
     /// Throws where the path is not a regular file of ours (link, directory, FIFO).
-    func follow(_ path: String) throws(FailureReport) -> EngineLogChunks
+    func follow(_ path: String) throws(FailureReport) -> any EngineLogFollower
 }
 
-/// Bytes appended to the log, pulled by the reader so that a flood waits in the file and not in memory.
-package struct EngineLogChunks: AsyncSequence, Sendable {
-    package typealias Element = [UInt8]
-    /// Suspends until there is something new; nil when the task is cancelled.
-    package var next: @Sendable () async -> [UInt8]?
-
-    package init(next: @escaping @Sendable () async -> [UInt8]?) {
-        self.next = next
-    }
-
-    package struct AsyncIterator: AsyncIteratorProtocol {
-        let pull: @Sendable () async -> [UInt8]?
-        package mutating func next() async -> [UInt8]? { await pull() }
-    }
-
-    package func makeAsyncIterator() -> AsyncIterator { AsyncIterator(pull: next) }
+/// One log being followed. The reader pulls, so that a flood waits in the file and not in memory.
+package protocol EngineLogFollower: Sendable {
+    /// The next bytes, at most 64 KiB. Suspends until there are some; nil when the task is cancelled, and at the
+    /// end of the file once `finish` was called.
+    func next() async -> [UInt8]?
+    /// What is in the file now is still read; nothing later is waited for.
+    func finish()
 }
 
 /// HTTP out: control plane, engine, cloud metadata.

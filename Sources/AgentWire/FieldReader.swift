@@ -1,15 +1,4 @@
-/// One thing wrong with one field of a document.
-package struct FieldFault: Equatable, Hashable, Sendable {
-    /// Path of the field, such as `r2.endpoint`.
-    package var field: String
-    /// What is wrong and what would be right; never repeats a secret.
-    package var problem: String
-
-    package init(field: String, problem: String) {
-        self.field = field
-        self.problem = problem
-    }
-}
+package import AgentCore
 
 /// Reads the fields of one JSON object and collects *every* fault on the way.
 package struct FieldReader {

@@ -1,2 +1,26 @@
 internal import ArgumentParser
-@main struct NodeAgent: ParsableCommand {}
+
+@main
+struct NodeAgent: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "crosslogic-node-agent",
+        abstract: "Starts a model on this GPU node, tells the truth about it, and leaves nothing behind.",
+        discussion: """
+            `run` is what systemd starts. `status` and `timeline` ask a running agent over loopback.
+
+            Exit codes: 0 done as asked; 1 unexpected; 64 usage; 69 the agent (or its place) is not available; \
+            78 a setting is missing or bad.
+            """,
+        version: AgentVersion.text,
+        subcommands: [RunCommand.self, StatusCommand.self, TimelineCommand.self])
+}
+
+enum AgentVersion {
+    static let text = "0.1.0"
+}
+
+/// sysexits(3), so that a unit file can tell a mistake from bad luck.
+enum AgentExit {
+    static let unavailable = ExitCode(69)
+    static let badSettings = ExitCode(78)
+}

@@ -59,6 +59,8 @@ package enum EngineHostEvent: Equatable, Sendable {
     case startFailed(EngineStartFailure, at: BootInstant)
     /// The program has been executed (after `execve`, not after `fork`).
     case started(pid: Int32, at: BootInstant)
+    /// A process of the engine other than the main one has ended.
+    case processEnded(EngineProcess, at: BootInstant)
     /// The main process has ended. Workers may still live and hold memory.
     case exited(EngineExit, at: BootInstant)
     /// Not one process of the engine is left.

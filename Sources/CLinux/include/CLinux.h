@@ -2,3 +2,50 @@
 // Kernel and libc things Swift's Glibc module map does not show. Prefixed, no policy.
 #include <stdint.h>
 #include <sys/types.h>
+
+/// What to execute. Descriptors must be 3 or higher.
+struct clinux_spawn_request {
+    const char *path;
+    char *const *arguments;
+    char *const *environment;
+    /// An open directory.
+    int working_directory;
+    /// Becomes standard output and standard error.
+    int output;
+};
+
+/// Executes a program as the leader of a new session, with an empty signal mask, every signal at its default,
+/// standard input from /dev/null and no descriptor but 0, 1 and 2. Returns after execve: 0, or the errno of what failed.
+int clinux_spawn(const struct clinux_spawn_request *request, pid_t *pid);
+
+/// A close-on-exec descriptor of the process, or -1 and errno.
+int clinux_pidfd_open(pid_t pid);
+
+/// 0, or -1 and errno.
+int clinux_pidfd_send_signal(int pidfd, int signal);
+
+/// How a child ended.
+struct clinux_exit {
+    int exited;
+    int core_dumped;
+    /// Exit code when `exited`, else the signal.
+    int status;
+};
+
+/// 1 when the child has ended (and is reaped when `reap`), 0 when it still runs, -1 and errno.
+int clinux_wait(int pidfd, int reap, struct clinux_exit *result);
+
+/// From now on orphans among the descendants become children of this process. 0, or -1 and errno.
+int clinux_become_subreaper(void);
+
+/// Catches a signal (1...63) from now on. 0, or -1 and errno. The first call opens the wake-up descriptor.
+int clinux_catch_signal(int signal);
+
+/// Readable when a caught signal came; -1 when nothing is caught yet.
+int clinux_signal_wakeup(void);
+
+/// The signals caught since the last call, as a bit set; clears them.
+uint64_t clinux_take_signals(void);
+
+/// Ignores a signal. 0, or -1 and errno.
+int clinux_ignore_signal(int signal);

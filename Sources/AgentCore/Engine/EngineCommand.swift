@@ -1,0 +1,60 @@
+/// Where and how this node runs an engine; the part of the command that no assignment may change.
+package struct EnginePlacement: Equatable, Sendable {
+    /// Address the engine listens on.
+    package var address: String
+    package var port: UInt16
+    /// Arguments of this node's own, such as `--enforce-eager` on a machine without a GPU.
+    package var extraArguments: [String]
+    /// Seconds the engine may go on decoding after SIGTERM.
+    package var drainSeconds: Int
+
+    package init(address: String, port: UInt16, extraArguments: [String], drainSeconds: Int) {
+        self.address = address
+        self.port = port
+        self.extraArguments = extraArguments
+        self.drainSeconds = drainSeconds
+    }
+}
+
+/// Renders an assignment as arguments of the *installed* vLLM: flags come and go between releases.
+package enum EngineCommand {
+    /// Arguments after the executable. Nothing here is secret: credentials travel in the environment.
+    package static func arguments(
+        for assignment: Assignment, on install: EngineInstall, placement: EnginePlacement
+    ) -> [String] {
+        let version = install.effectiveVLLM
+        var arguments = ["serve", assignment.modelURI]
+        if assignment.useRunaiStreamer {
+            arguments += ["--load-format", "runai_streamer"]
+            arguments += ["--model-loader-extra-config", loaderConfig(assignment, version: version)]
+        }
+        arguments += ["--served-model-name", assignment.model]
+        arguments += ["--gpu-memory-utilization", plain(assignment.gpuMemoryUtilization)]
+        arguments += ["--dtype", assignment.dtype]
+        arguments += ["--tensor-parallel-size", String(assignment.tensorParallelSize)]
+        arguments += ["--enable-chunked-prefill", "--disable-log-stats"]
+        if let length = assignment.maxModelLength { arguments += ["--max-model-len", String(length)] }
+        // Before 0.10.1 every prompt is written to the log unless told otherwise; later the flag goes away.
+        if version < EngineVersion(0, 10, 1) { arguments.append("--disable-log-requests") }
+        if version >= EngineVersion(0, 18) { arguments += ["--shutdown-timeout", String(placement.drainSeconds)] }
+        arguments += ["--host", placement.address, "--port", String(placement.port)]
+        return arguments + assignment.extraArguments + placement.extraArguments
+    }
+
+    /// vLLM 0.23 and 0.24 refuse 0 and -1 here; the environment carries the limit for them instead.
+    static func limitGoesInConfig(_ limit: Int64, version: EngineVersion) -> Bool {
+        limit > 0 || version < EngineVersion(0, 23) || version >= EngineVersion(0, 25)
+    }
+
+    private static func loaderConfig(_ assignment: Assignment, version: EngineVersion) -> String {
+        var fields = ["\"concurrency\":\(assignment.streamerConcurrency)"]
+        if limitGoesInConfig(assignment.streamerMemoryLimit, version: version) {
+            fields.append("\"memory_limit\":\(assignment.streamerMemoryLimit)")
+        }
+        return "{\(fields.joined(separator: ","))}"
+    }
+
+    private static func plain(_ number: Double) -> String {
+        number == number.rounded() ? String(Int(number)) : String(number)
+    }
+}

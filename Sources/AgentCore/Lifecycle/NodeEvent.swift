@@ -1,0 +1,128 @@
+/// What has happened, in the past tense. Everything the machine ever learns comes through here.
+package enum NodeEvent: Equatable, Sendable {
+    case agentStarted
+
+    case assignmentReceived(Assignment)
+    case assignmentRejected(generation: Int64?, faults: [FieldFault])
+    case assignmentRevoked
+    case controlPlaneLost(reason: String)
+    case controlPlaneFound
+
+    case prepared(generation: Int64)
+    case preparationFailed(generation: Int64, FailureReport)
+
+    case engineStarted(pid: Int32)
+    case engineStartFailed(EngineStartFailure)
+    /// A process of the engine other than the main one has ended.
+    case engineProcessEnded(EngineProcess)
+    case engineExited(EngineExit)
+    case engineGone
+    case engineProcessesSeen([EngineProcess])
+    case logFact(LogFact)
+    /// The log is read to its end and judged.
+    case failureExplained(FailureReport)
+
+    case healthAnswered(HealthAnswer)
+    case canaryAnswered(took: Duration)
+    case canaryFailed(reason: String)
+
+    case timerFired(NodeTimer)
+    case stopRequested
+    /// The outbox is empty.
+    case eventsDelivered
+    case readyAcknowledged
+}
+
+package enum HealthAnswer: Equatable, Sendable {
+    /// Nobody listens.
+    case refused
+    /// 200 from a listener that belongs to our engine.
+    case healthy
+    /// Any other status from our engine.
+    case unhealthy(status: Int)
+    /// Somebody else listens on the engine's port.
+    case stranger(PortListener)
+    /// No answer in time: busy or hung, not known which.
+    case silent
+}
+
+package enum NodeTimer: Hashable, Sendable {
+    case probe
+    case canary
+    case settle
+    case secondTerminate
+    case kill
+    case leftovers
+    case backoff
+    case delivery
+}
+
+/// What to do, in the imperative. The shell performs each in one switch.
+package enum NodeAction: Equatable, Sendable {
+    case prepare(Assignment)
+    case startEngine
+    case probeHealth
+    case sendCanary(model: String)
+    case terminateEngine
+    case killEngine
+    /// Read the log to its end and judge why the engine failed.
+    case explainFailure(EngineExit?)
+    case arm(NodeTimer, after: Duration)
+    case cancel(NodeTimer)
+    case notifyReady
+    case notifyStopping
+    case report(Report)
+    case tell(OperatorMessage)
+    case finish
+}
+
+/// Events for the control plane. The raw value is the word in the CloudEvents type.
+package enum ReportKind: String, Sendable {
+    case agentStarted = "agent_started"
+    case assignmentAccepted = "assignment_accepted"
+    case assignmentRejected = "assignment_rejected"
+    case phase
+    case ready
+    case failed
+    case draining
+    case stopped
+    case revoked
+}
+
+package struct Report: Equatable, Sendable {
+    package var kind: ReportKind
+    package var failure: FailureReport?
+    package var exit: EngineExit?
+    package var faults: [FieldFault]
+
+    package init(
+        _ kind: ReportKind, failure: FailureReport? = nil, exit: EngineExit? = nil, faults: [FieldFault] = []
+    ) {
+        self.kind = kind
+        self.failure = failure
+        self.exit = exit
+        self.faults = faults
+    }
+}
+
+/// What operators are told. The words are chosen in the runtime.
+package enum OperatorMessage: Equatable, Sendable {
+    case waitingForAssignment
+    case assignmentAccepted(generation: Int64, model: String)
+    case assignmentRejected([FieldFault])
+    case staleAssignment(generation: Int64, current: Int64)
+    case controlPlaneLost(reason: String)
+    case controlPlaneFound
+    case revoked
+    case engineStarted(pid: Int32)
+    case phase(Phase, afterExec: Double?)
+    case canaryFailed(reason: String, attempt: Int)
+    case ready(seconds: Double?)
+    case failed(FailureReport, EngineExit?)
+    case retrying(after: Duration)
+    case stopping(drainFor: Duration?)
+    case engineKilled
+    case engineGone
+    case undelivered
+    case unexpected(event: String, state: String)
+}

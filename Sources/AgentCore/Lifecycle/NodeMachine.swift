@@ -1,0 +1,44 @@
+/// The life of a node as a pure value: events in, actions out. It reads no clock and owns no descriptor.
+///
+/// The table is the two files `NodeMachine+Handle` and `NodeMachine+Stopping`; every pair of state and event is
+/// written out, and what should not happen is said (`OperatorMessage.unexpected`), never dropped.
+package struct NodeMachine: Sendable {
+    package internal(set) var state = NodeState.waiting
+    package internal(set) var timeline = Timeline()
+    package internal(set) var progress: WeightsProgress?
+    package internal(set) var restarts = RestartPolicy()
+    /// The last failure, until an engine serves again or another assignment arrives.
+    package internal(set) var failure: FailureReport?
+    package internal(set) var failureExit: EngineExit?
+    /// nil while the control plane answers.
+    package internal(set) var controlPlaneError: String?
+    /// When READY was sent for the engine that serves now.
+    package internal(set) var readyAt: BootInstant?
+    /// What the canary's own request took.
+    package internal(set) var canaryTook: Duration?
+    /// Highest generation ever accepted; older ones are stale.
+    package internal(set) var generation: Int64 = 0
+    package internal(set) var rejectedFaults: [FieldFault] = []
+
+    package let settings: LifecycleSettings
+
+    package init(settings: LifecycleSettings = LifecycleSettings()) {
+        self.settings = settings
+    }
+
+    package var assignment: Assignment? {
+        switch state {
+        case .preparing(let assignment), .backoff(let assignment, _), .failed(let assignment, _): assignment
+        case .running(let run): run.assignment
+        case .stopping(let stop): stop.assignment
+        case .waiting, .leaving, .finished: nil
+        }
+    }
+}
+
+package struct WeightsProgress: Equatable, Sendable {
+    package var done: Int
+    package var total: Int
+
+    package var fraction: Double { total > 0 ? min(1, Double(done) / Double(total)) : 0 }
+}

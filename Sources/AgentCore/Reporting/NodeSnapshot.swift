@@ -1,0 +1,82 @@
+/// Everything heartbeat, events and status line may say, taken at one point in time.
+package struct NodeSnapshot: Equatable, Sendable {
+    package struct Engine: Equatable, Sendable {
+        package var pid: Int32?
+        package var port: UInt16
+        package var restarts: Int
+    }
+
+    package struct Versions: Equatable, Sendable {
+        package var agent: String
+        package var vllm: String?
+        package var streamer: String?
+
+        package init(agent: String, vllm: String? = nil, streamer: String? = nil) {
+            self.agent = agent
+            self.vllm = vllm
+            self.streamer = streamer
+        }
+    }
+
+    package var nodeID: String
+    package var generation: Int64?
+    package var state: String
+    package var phase: Phase?
+    package var model: String?
+    package var progress: WeightsProgress?
+    package var timeline: Timeline
+    package var timings: Timings
+    package var engine: Engine?
+    package var failure: FailureReport?
+    package var failureExit: EngineExit?
+    package var rejectedFaults: [FieldFault]
+    package var controlPlaneError: String?
+    package var versions: Versions
+    package var isServing: Bool
+    package var takenAt: BootInstant
+
+    /// One line a human can read.
+    package var status: String { StatusLine.text(for: self) }
+}
+
+/// The intervals people ask for, in seconds; nil where an end was not reached.
+package struct Timings: Equatable, Sendable {
+    package var assignmentToExec: Double?
+    package var execToHealth: Double?
+    package var canary: Double?
+    /// Includes the canary.
+    package var healthToReady: Double?
+    package var execToReady: Double?
+    package var assignmentToReady: Double?
+}
+
+extension NodeMachine {
+    package func snapshot(
+        nodeID: String, port: UInt16, versions: NodeSnapshot.Versions, at now: BootInstant
+    ) -> NodeSnapshot {
+        var isServing = false
+        var engine: NodeSnapshot.Engine?
+        if case .running(let run) = state {
+            isServing = run.stage == .serving
+            engine = NodeSnapshot.Engine(pid: run.pid, port: port, restarts: restarts.restarts)
+        }
+        return NodeSnapshot(
+            nodeID: nodeID, generation: generation > 0 ? generation : nil, state: state.name,
+            phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress, timeline: timeline,
+            timings: timings, engine: engine, failure: failure, failureExit: failureExit,
+            rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError, versions: versions,
+            isServing: isServing, takenAt: now)
+    }
+
+    private var timings: Timings {
+        func untilReady(_ start: Phase) -> Double? {
+            guard let readyAt, let start = timeline[start] else { return nil }
+            return (readyAt - start).inSeconds
+        }
+        return Timings(
+            assignmentToExec: timeline.seconds(from: .assignmentReceived, to: .engineExec),
+            execToHealth: timeline.seconds(from: .engineExec, to: .healthOK),
+            canary: canaryTook?.inSeconds, healthToReady: untilReady(.healthOK),
+            execToReady: untilReady(.engineExec), assignmentToReady: untilReady(.assignmentReceived))
+    }
+}

@@ -1,0 +1,42 @@
+/// The line `systemctl status` shows. Whole seconds and percents only, so that it changes when something does.
+enum StatusLine {
+    static func text(for node: NodeSnapshot) -> String {
+        var line = subject(node)
+        if let error = node.controlPlaneError { line += "; control plane: \(error)" }
+        if !node.rejectedFaults.isEmpty {
+            line += "; last assignment rejected: \(node.rejectedFaults.map(\.description).joined(separator: ", "))"
+        }
+        return String(line.prefix(512))
+    }
+
+    private static func subject(_ node: NodeSnapshot) -> String {
+        let model = node.model ?? "no model"
+        switch node.state {
+        case "waiting": return "waiting for an assignment"
+        case "preparing": return "preparing \(model)"
+        case "starting", "loading", "verifying": return starting(node, model: model)
+        case "serving":
+            let took = node.timings.execToReady.map { ", ready after \(seconds($0))" } ?? ""
+            return "serving \(model)\(took)"
+        case "draining": return "draining \(model)"
+        case "failed":
+            guard let failure = node.failure else { return "failed \(model)" }
+            return "failed \(model): \(failure.failure.rawValue): \(failure.message)"
+        default: return node.state
+        }
+    }
+
+    private static func starting(_ node: NodeSnapshot, model: String) -> String {
+        var line = "\(node.state) \(model)"
+        if let phase = node.phase { line += ": \(phase.rawValue)" }
+        if let progress = node.progress, node.phase == .weightsStream {
+            line += " \(Int(progress.fraction * 100)) % (\(progress.done)/\(progress.total))"
+        }
+        return line
+    }
+
+    private static func seconds(_ value: Double) -> String {
+        let tenths = Int((value * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10) s"
+    }
+}

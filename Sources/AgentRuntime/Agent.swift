@@ -1,0 +1,65 @@
+internal import AgentCore
+internal import AgentWire
+
+/// The run loop: one machine, one stream of events, one task group that owns every lifetime.
+///
+/// `run` returning is the proof that no task, no engine and no descriptor is left.
+package struct Agent: Sendable {
+    let settings: AgentSettings
+    let ports: AgentPorts
+    let version: String
+    let view: NodeView
+
+    package init(settings: AgentSettings, ports: AgentPorts, version: String, view: NodeView) {
+        self.settings = settings
+        self.ports = ports
+        self.version = version
+        self.view = view
+    }
+
+    /// - Parameters:
+    ///   - stopRequests: yields for every SIGTERM or SIGINT.
+    ///   - standing: tasks of the same lifetime as the agent, such as the heartbeat server.
+    package func run(
+        stopRequests: some AsyncSequence<Void, Never> & Sendable, standing: [@Sendable () async -> Void]
+    ) async {
+        let (inbox, arrivals) = Inbox.make(clocks: ports.clocks)
+        let outbox = Outbox(
+            folder: "\(settings.stateFolder)/outbox", files: ports.files, target: eventTarget(nil))
+        await withDiscardingTaskGroup { group in
+            // First of all, so that the request is on the wire before anything else costs time.
+            inbox.send(.agentStarted)
+            let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox)
+            group.addTask { await poller.run() }
+            recover(outbox)
+            let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox)
+            group.addTask { await sender.run() }
+            group.addTask { for await _ in stopRequests { inbox.send(.stopRequested) } }
+            for task in standing { group.addTask { await task() } }
+
+            var loop = RunLoop(agent: self, outbox: outbox, inbox: inbox)
+            for await arrival in arrivals {
+                loop.take(arrival, in: &group)
+                if loop.isFinished { break }
+            }
+            group.cancelAll()
+        }
+    }
+
+    func eventTarget(_ assignment: Assignment?) -> EventTarget {
+        guard let url = assignment?.callbackURL else {
+            return EventTarget(
+                url: "\(settings.controlPlaneURL)/api/v1/nodes/\(settings.nodeID)/events",
+                bearer: settings.nodeToken, signingSecret: assignment?.callbackSecret)
+        }
+        return EventTarget(url: url, bearer: nil, signingSecret: assignment?.callbackSecret)
+    }
+
+    private func recover(_ outbox: Outbox) {
+        do throws(FileFailure) {
+            try outbox.recover()
+        } catch {
+            ports.log.write(.warning, "events of an earlier agent: \(error.message)")
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package import AgentCore
+
+/// The outside world as the agent sees it; the composition root plugs in the real parts.
+package struct AgentPorts: Sendable {
+    package var engineHost: any EngineHost
+    package var engineLog: any EngineLogSource
+    package var http: any HTTPClient
+    package var files: any FileStore
+    package var serviceManager: any ServiceManager
+    package var portInspector: any PortInspector
+    package var clocks: any Clocks
+    package var random: any RandomSource
+    package var signer: any MessageSigner
+    package var log: any OperatorLog
+
+    package init(
+        engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient, files: any FileStore,
+        serviceManager: any ServiceManager, portInspector: any PortInspector, clocks: any Clocks,
+        random: any RandomSource, signer: any MessageSigner, log: any OperatorLog
+    ) {
+        self.engineHost = engineHost
+        self.engineLog = engineLog
+        self.http = http
+        self.files = files
+        self.serviceManager = serviceManager
+        self.portInspector = portInspector
+        self.clocks = clocks
+        self.random = random
+        self.signer = signer
+        self.log = log
+    }
+}

@@ -1,0 +1,77 @@
+package import AgentCore
+package import AgentWire
+
+/// The node's own settings, checked. Names and defaults are those of `--help` and `/etc/crosslogic/node-agent.env`.
+package struct AgentSettings: Sendable {
+    package var controlPlaneURL: String
+    package var nodeID: String
+    package var nodeToken: Secret
+    package var assignmentDefaults: AssignmentDefaults
+    /// Absolute path of `vllm`; nil searches `defaultEngines` and PATH.
+    package var engine: String?
+    package var engineArguments: [String]
+    package var engineLog: String
+    package var engineAddress: String
+    package var enginePort: UInt16
+    package var heartbeatAddress: String
+    package var heartbeatPort: UInt16
+    package var heartbeatToken: Secret?
+    package var stateFolder: String
+    package var runtimeFolder: String
+    package var cacheFolder: String
+    package var drainSeconds: Int
+    /// The environment the engine may inherit from.
+    package var environment: [String: String]
+
+    package static let defaultEngines = ["/opt/crosslogic/engine/bin/vllm", "/opt/vllm/bin/vllm"]
+
+    package var placement: EnginePlacement {
+        EnginePlacement(
+            address: engineAddress, port: enginePort, extraArguments: engineArguments, drainSeconds: drainSeconds)
+    }
+}
+
+/// Every missing or bad setting, named.
+package struct SettingsFaults: Error, Equatable, Sendable {
+    package var faults: [FieldFault]
+
+    package init(faults: [FieldFault]) {
+        self.faults = faults
+    }
+}
+
+extension AgentSettings {
+    /// - Parameters:
+    ///   - environment: process environment with the env files beneath it.
+    ///   - tokenFile: content of the token file or systemd credential, where there is one.
+    package init(environment: [String: String], tokenFile: String?) throws(SettingsFaults) {
+        var reader = SettingsReader(environment)
+        controlPlaneURL = reader.url("CROSSLOGIC_CONTROL_PLANE_URL", required: true) ?? ""
+        while controlPlaneURL.hasSuffix("/") { controlPlaneURL.removeLast() }
+        nodeID = reader.nodeID("CROSSLOGIC_NODE_ID")
+        nodeToken = reader.token("CROSSLOGIC_NODE_TOKEN", file: tokenFile)
+        assignmentDefaults = reader.assignmentDefaults()
+        engine = reader.path("CROSSLOGIC_ENGINE")
+        engineArguments = (environment["CROSSLOGIC_ENGINE_ARGS"] ?? "").split(separator: " ").map(String.init)
+        engineLog = reader.path("CROSSLOGIC_ENGINE_LOG") ?? "/tmp/vllm.log"
+        engineAddress = reader.text("CROSSLOGIC_ENGINE_ADDRESS") ?? "0.0.0.0"
+        enginePort = UInt16(reader.integer("CROSSLOGIC_ENGINE_PORT", in: 1...65535) ?? 8000)
+        (heartbeatAddress, heartbeatPort) = reader.listenAddress(
+            "CROSSLOGIC_HEARTBEAT_LISTEN", default: ("127.0.0.1", 9400))
+        heartbeatToken = reader.text("CROSSLOGIC_HEARTBEAT_TOKEN").map(Secret.init)
+        if heartbeatToken == nil, !Self.isLoopback(heartbeatAddress) {
+            reader.fault("CROSSLOGIC_HEARTBEAT_TOKEN", "is required to listen beyond loopback")
+        }
+        // systemd names the folders it prepared.
+        stateFolder = reader.path("CROSSLOGIC_STATE_DIR") ?? environment["STATE_DIRECTORY"] ?? "/var/lib/crosslogic"
+        runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"
+        cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? environment["CACHE_DIRECTORY"] ?? "/var/cache/crosslogic"
+        drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
+        self.environment = environment
+        guard reader.faults.isEmpty else { throw SettingsFaults(faults: reader.faults) }
+    }
+
+    package static func isLoopback(_ address: String) -> Bool {
+        address.hasPrefix("127.") || address == "localhost" || address == "::1"
+    }
+}

@@ -1,0 +1,95 @@
+internal import AgentCore
+internal import AgentWire
+
+/// Asks the control plane for the assignment, for ever: long poll, ETag, backoff with full jitter.
+struct AssignmentPoller: Sendable {
+    private static let wait = 30
+
+    let settings: AgentSettings
+    let ports: AgentPorts
+    let inbox: Inbox
+
+    func run() async {
+        var backoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
+        var etag: String?
+        while !Task.isCancelled {
+            let outcome = await poll(etag: etag)
+            switch outcome {
+            case .answered(let event, let newETag):
+                backoff.reset()
+                inbox.send(.controlPlaneFound)
+                if let event { inbox.send(event) }
+                etag = newETag ?? etag
+                // A server that does not hold the request open must not be asked in a tight loop.
+                if event == nil || newETag == nil { await pause(&backoff) }
+            case .unchanged:
+                backoff.reset()
+                inbox.send(.controlPlaneFound)
+            case .revoked:
+                inbox.send(.assignmentRevoked)
+                return
+            case .failed(let reason):
+                if Task.isCancelled { return }
+                inbox.send(.controlPlaneLost(reason: reason))
+                await pause(&backoff)
+            }
+        }
+    }
+
+    private func pause(_ backoff: inout Backoff) async {
+        // Cancellation ends the sleep; the loop then ends by itself.
+        try? await Task.sleep(for: backoff.next(fraction: ports.random.fraction()))
+    }
+
+    private func poll(etag: String?) async -> PollOutcome {
+        let base = settings.controlPlaneURL
+        let url = "\(base)/api/v1/nodes/\(settings.nodeID)/assignment?wait=\(Self.wait)"
+        var request = HTTPRequest(.get, url, timeout: .seconds(Self.wait + 15))
+        request.maximumResponseBytes = AssignmentCodec.maximumBytes
+        request.mayUseProxy = true
+        request.headers = [
+            ("Authorization", Secret("Bearer \(settings.nodeToken.reveal())")), ("Accept", Secret("application/json")),
+        ]
+        if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
+        do {
+            return PollOutcome(try await ports.http.send(request), defaults: settings.assignmentDefaults)
+        } catch {
+            return .failed(reason: "\(error.kind.rawValue): \(error.message)")
+        }
+    }
+}
+
+/// What one answer to the poll means.
+enum PollOutcome: Equatable {
+    case answered(NodeEvent?, etag: String?)
+    case unchanged
+    case revoked
+    case failed(reason: String)
+
+    init(_ response: HTTPResponse, defaults: AssignmentDefaults) {
+        switch response.status {
+        case 200: self = Self.body(response, defaults: defaults)
+        case 304: self = .unchanged
+        case 404: self = .answered(nil, etag: nil)
+        case 410: self = .revoked
+        case 401: self = .failed(reason: "401: it does not know this node's token")
+        case 403: self = .failed(reason: "403: this token may not read this node's assignment")
+        default: self = .failed(reason: "answered \(response.status)")
+        }
+    }
+
+    private static func body(_ response: HTTPResponse, defaults: AssignmentDefaults) -> PollOutcome {
+        do {
+            let assignment = try AssignmentCodec.decode(response.body, defaults: defaults)
+            return .answered(.assignmentReceived(assignment), etag: "\"\(assignment.generation)\"")
+        } catch {
+            // What is no JSON object is a broken server or a captive portal, not a bad assignment.
+            if error.generation == nil, error.faults.first?.field == "body" {
+                return .failed(reason: "answered 200, but \(error.faults[0].problem)")
+            }
+            let etag = response.headers["etag"] ?? error.generation.map { "\"\($0)\"" }
+            return .answered(
+                .assignmentRejected(generation: error.generation, faults: error.faults), etag: etag)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+internal import AgentCore
+
+/// The words operators read, all in one place.
+enum OperatorPhrases {
+    static func line(_ message: OperatorMessage) -> (OperatorLogLevel, String) {
+        switch message {
+        case .waitingForAssignment: (.info, "waiting for an assignment")
+        case .assignmentAccepted(let generation, let model): (.notice, "assignment \(generation): \(model)")
+        case .assignmentRejected(let faults):
+            (.error, "assignment rejected: \(faults.map(\.description).joined(separator: "; "))")
+        case .staleAssignment(let generation, let current):
+            (.info, "assignment \(generation) is older than \(current) and ignored")
+        case .controlPlaneLost(let reason): (.warning, "control plane: \(reason); asking again with backoff")
+        case .controlPlaneFound: (.notice, "control plane answers again")
+        case .revoked: (.notice, "the control plane has revoked this node")
+        case .engineStarted(let pid): (.notice, "engine started, pid \(pid)")
+        case .phase(let phase, let after): (.info, "phase \(phase.rawValue)\(after.map { " at +\(seconds($0))" } ?? "")")
+        case .canaryFailed(let reason, let attempt): (.warning, "one-token request \(attempt) failed: \(reason)")
+        case .ready(let after): (.notice, "READY\(after.map { ", \(seconds($0)) after exec" } ?? "")")
+        case .failed(let report, let exit): (.error, failed(report, exit))
+        case .retrying(let delay): (.notice, "trying again in \(seconds(delay.inSeconds))")
+        case .stopping(let drain):
+            (.notice, drain.map { "draining, at most \(seconds($0.inSeconds))" } ?? "stopping the engine")
+        case .engineKilled: (.warning, "killing the engine's processes")
+        case .engineGone: (.info, "no process of the engine is left")
+        case .undelivered: (.warning, "the control plane took not every event; the rest stays in the outbox")
+        case .unexpected(let event, let state): (.warning, "\(event) in state \(state) was not expected")
+        }
+    }
+
+    private static func failed(_ report: FailureReport, _ exit: EngineExit?) -> String {
+        var line = "failed: \(report.failure.rawValue): \(report.message)"
+        if let exit { line += " (\(exit.words))" }
+        return report.failure.remedy.isEmpty ? line : "\(line). \(report.failure.remedy)"
+    }
+
+    private static func seconds(_ value: Double) -> String {
+        let hundredths = Int((value * 100).rounded())
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) s"
+    }
+}

@@ -1,0 +1,116 @@
+internal import AgentCore
+internal import AgentWire
+
+/// The state of a running agent, and the only switch that performs actions.
+struct RunLoop {
+    private let agent: Agent
+    private let outbox: Outbox
+    private let inbox: Inbox
+    private let engine: EngineEffects
+    private var machine: NodeMachine
+    private var timers: [NodeTimer: UInt64] = [:]
+    private var timersArmed: UInt64 = 0
+    private var lastStatus = ""
+    private(set) var isFinished = false
+
+    init(agent: Agent, outbox: Outbox, inbox: Inbox) {
+        self.agent = agent
+        self.outbox = outbox
+        self.inbox = inbox
+        engine = EngineEffects(settings: agent.settings, ports: agent.ports)
+        var durations = LifecycleSettings()
+        durations.drain = .seconds(agent.settings.drainSeconds)
+        machine = NodeMachine(settings: durations)
+    }
+
+    mutating func take(_ arrival: Inbox.Arrival, in group: inout DiscardingTaskGroup) {
+        switch arrival.matter {
+        case .event(.eventsDelivered):
+            // "Empty" may have been said before the last event was added.
+            if outbox.pending == 0 { handle(.eventsDelivered, at: arrival.at, in: &group) }
+        case .event(let event):
+            handle(event, at: arrival.at, in: &group)
+        case .timer(let timer, let number):
+            guard timers[timer] == number else { return }
+            timers[timer] = nil
+            handle(.timerFired(timer), at: arrival.at, in: &group)
+        }
+    }
+
+    /// The one gate: the state changes first, then everything that follows is performed.
+    private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
+        let actions = machine.handle(event, at: now)
+        let node = snapshot(at: now)
+        agent.view.publish(node, pendingEvents: outbox.pending)
+        tellStatus(node, actions)
+        for action in actions { perform(action, node: node, in: &group) }
+    }
+
+    private mutating func perform(
+        _ action: NodeAction, node: NodeSnapshot, in group: inout DiscardingTaskGroup
+    ) {
+        let (engine, inbox) = (engine, inbox)
+        switch action {
+        case .prepare(let assignment):
+            outbox.setTarget(agent.eventTarget(assignment))
+            group.addTask { inbox.send(await engine.prepare(assignment)) }
+        case .startEngine: group.addTask { await engine.run(inbox) }
+        case .probeHealth: group.addTask { await engine.probeHealth(inbox) }
+        case .sendCanary(let model): group.addTask { inbox.send(await engine.probe.canary(model: model)) }
+        case .terminateEngine: agent.ports.engineHost.terminateMain()
+        case .killEngine: agent.ports.engineHost.killAll()
+        case .explainFailure(let exit): engine.explain(exit, inbox)
+        case .arm(let timer, let delay): arm(timer, after: delay, in: &group)
+        case .cancel(let timer): timers[timer] = nil
+        // Told together with the status line, in `tellStatus`.
+        case .notifyReady, .notifyStopping: break
+        case .report(let report): add(report, node: node)
+        case .tell(let message):
+            let (level, line) = OperatorPhrases.line(message)
+            agent.ports.log.write(level, line)
+        case .finish: isFinished = true
+        }
+    }
+
+    private func snapshot(at now: BootInstant) -> NodeSnapshot {
+        let install = engine.install
+        let versions = NodeSnapshot.Versions(
+            agent: agent.version, vllm: install?.vllm?.text, streamer: install?.streamer?.text)
+        return machine.snapshot(
+            nodeID: agent.settings.nodeID, port: agent.settings.enginePort, versions: versions, at: now)
+    }
+
+    private mutating func arm(_ timer: NodeTimer, after delay: Duration, in group: inout DiscardingTaskGroup) {
+        timersArmed += 1
+        let (number, inbox) = (timersArmed, inbox)
+        timers[timer] = number
+        group.addTask {
+            guard (try? await Task.sleep(for: delay)) != nil else { return }
+            inbox.timerEnded(timer, number: number)
+        }
+    }
+
+    private func add(_ report: Report, node: NodeSnapshot) {
+        let id = agent.ports.random.identifier()
+        let wallTime = agent.ports.clocks.wallTime()
+        let dropped = outbox.add(report.kind, id: id) { sequence in
+            EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
+        }
+        if dropped > 0 { agent.ports.log.write(.warning, "the outbox is full: a phase event was dropped") }
+    }
+
+    private mutating func tellStatus(_ node: NodeSnapshot, _ actions: [NodeAction]) {
+        var lines: [String] = []
+        if actions.contains(.notifyReady) { lines.append("READY=1") }
+        if actions.contains(.notifyStopping) { lines.append("STOPPING=1") }
+        let status = node.status
+        if status != lastStatus {
+            // A new status is progress; systemd is asked for another minute each time, and for no more.
+            if !node.isServing { lines.append("EXTEND_TIMEOUT_USEC=60000000") }
+            lines.append("STATUS=\(status)")
+            lastStatus = status
+        }
+        guard !lines.isEmpty else { return }
+        agent.ports.serviceManager.notify(lines.joined(separator: "\n"))
+    }
+}

@@ -1,0 +1,60 @@
+package import AgentCore
+
+/// HTTP out on libcurl: one thread of ours drives every transfer, callers only queue and wait.
+///
+/// The thread starts with the first request and sleeps in the kernel while there is none. Redirects are not
+/// followed, certificates are always checked, and a proxy is used only where the request allows it.
+package final class CurlHTTPClient: HTTPClient {
+    private let mailbox: CurlMailbox
+
+    package init(settings: CurlSettings, clocks: any Clocks) {
+        mailbox = CurlMailbox(settings: settings, clocks: clocks)
+    }
+
+    deinit {
+        mailbox.close()
+    }
+
+    package func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
+        let exchange = CurlExchange(request)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                guard exchange.attach(continuation) else {
+                    return continuation.resume(returning: .failure(.cancelledByCaller))
+                }
+                mailbox.submit(exchange)
+            }
+        } onCancel: {
+            // The caller is let go at once; the thread takes the transfer down when it wakes.
+            exchange.finish(.failure(.cancelledByCaller))
+            mailbox.cancel(exchange)
+        }
+        return try result.get()
+    }
+
+    /// Fails every outstanding request with `.cancelled` and returns when the thread has let go of its
+    /// connections. Later requests fail the same way. May be called again.
+    package func close() async {
+        await withCheckedContinuation { continuation in
+            mailbox.close(then: continuation)
+        }
+    }
+}
+
+package struct CurlSettings: Sendable {
+    /// Sent with every request, such as `crosslogic-node-agent/1.2.3`.
+    package var userAgent: String
+    /// PEM file whose certificate authorities replace the system's.
+    package var certificateAuthorityFile: String?
+    /// Status line and headers of one answer, in bytes; more is `HTTPFailure.Kind.tooLarge`.
+    package var maximumHeaderBytes = 64 << 10
+    /// Connections at one time; further requests wait their turn, their timeouts running.
+    package var maximumConnections = 64
+    /// Connections kept for the next request to the same server.
+    package var maximumIdleConnections = 8
+
+    package init(userAgent: String, certificateAuthorityFile: String? = nil) {
+        self.userAgent = userAgent
+        self.certificateAuthorityFile = certificateAuthorityFile
+    }
+}

@@ -1,0 +1,181 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// One connection: answers requests in their order, one at a time, and reads no more while an answer is on its way.
+///
+/// What a client can make the server hold is therefore what one read brings (`bytesPerRead`) plus one answer.
+final class HTTPConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = ByteBuffer
+
+    static let bytesPerRead = 4096
+    /// A read holds fewer requests than this; more can only come from a client that has already gone away.
+    private static let maximumQueue = 512
+
+    private enum Phase {
+        /// Can become `answering` or `lingering`.
+        case reading
+        /// An answer is not yet in the kernel. Can become `reading` or `lingering`.
+        case answering
+        /// The last answer is out; input is dropped so that closing does not reset the connection under it.
+        case lingering
+    }
+
+    private let context: HTTPServerContext
+    private var admission = HTTPConnectionTable.Admission.closed
+    private var channelContext: ChannelHandlerContext?
+    private var reader: HTTPRequestReader
+    private var queue = CircularBuffer<HTTPRequestReader.Item>()
+    private var phase = Phase.reading
+    private var hasAnswered = false
+    private var deadline = NIODeadline.now()
+    private var timer: Scheduled<Void>?
+
+    init(_ context: HTTPServerContext, peer: String) {
+        self.context = context
+        reader = HTTPRequestReader(maximumBodyBytes: context.limits.bodyBytes, peer: peer)
+    }
+
+    /// When a connection that has nothing to do will be closed for it; nil while it has something to do.
+    var idleDeadline: NIODeadline? {
+        switch phase {
+        case .reading: hasAnswered && reader.isBetweenRequests && queue.isEmpty ? deadline : nil
+        case .answering: nil
+        case .lingering: deadline
+        }
+    }
+
+    func close() {
+        channelContext?.close(promise: nil)
+    }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        channelContext = context
+        admission = self.context.table.admit(self)
+        extendDeadline(by: self.context.limits.idleTimeout)
+        armTimer(context)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        channelContext = nil
+        self.context.table.remove(self, admission)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        switch admission {
+        case .served:
+            context.read()
+        case .refused:
+            queue.append(.refusal(.tooManyConnections, includesBody: true))
+            answerQueue(context)
+        case .closed:
+            context.close(promise: nil)
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard let item = reader.take(unwrapInboundIn(data)) else { return }
+        enqueue(item, context)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        answerQueue(context)
+        switch phase {
+        case .reading, .lingering: context.read()
+        case .answering: break
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if case .lingering = phase { return }
+        guard let error = error as? HTTPParserError else { return context.close(promise: nil) }
+        guard let item = reader.fail(error) else { return }
+        enqueue(item, context)
+        answerQueue(context)
+    }
+
+    // MARK: Answers
+
+    private func enqueue(_ item: HTTPRequestReader.Item, _ context: ChannelHandlerContext) {
+        guard queue.count < Self.maximumQueue else { return context.close(promise: nil) }
+        queue.append(item)
+    }
+
+    private func answerQueue(_ context: ChannelHandlerContext) {
+        // A write that completes at once leaves the phase at `reading`, and the loop goes on.
+        while case .reading = phase, let item = queue.popFirst() {
+            switch item {
+            case .request(let request, let isLast):
+                write(self.context.handler(request), includesBody: request.method != .head, isLast: isLast, context)
+            case .refusal(let reply, let includesBody):
+                write(reply, includesBody: includesBody, isLast: true, context)
+            }
+        }
+    }
+
+    private func write(_ reply: ServerReply, includesBody: Bool, isLast: Bool, _ context: ChannelHandlerContext) {
+        phase = .answering
+        let buffer = self.context.encoder.encode(
+            reply, includesBody: includesBody, isLast: isLast, allocator: context.channel.allocator)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        var isSynchronous = true
+        written.futureResult.assumeIsolated().whenSuccess { [self] in
+            answerIsOut(isLast: isLast, context)
+            guard !isSynchronous else { return }
+            channelReadComplete(context: context)
+        }
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: written)
+        isSynchronous = false
+    }
+
+    private func answerIsOut(isLast: Bool, _ context: ChannelHandlerContext) {
+        hasAnswered = true
+        guard isLast else {
+            phase = .reading
+            return extendDeadline(by: self.context.limits.idleTimeout)
+        }
+        phase = .lingering
+        queue.removeAll()
+        extendDeadline(by: self.context.limits.lingerTimeout)
+        armTimer(context)
+        context.close(mode: .output, promise: nil)
+    }
+
+    // MARK: Time
+
+    private func extendDeadline(by duration: Duration) {
+        deadline = .now() + TimeAmount(duration)
+    }
+
+    /// Instead of a timer for every request, one that looks again when it comes too early.
+    private func armTimer(_ context: ChannelHandlerContext) {
+        timer?.cancel()
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
+            guard deadline <= .now() else { return armTimer(context) }
+            context.close(promise: nil)
+        }
+    }
+}
+
+@available(*, unavailable)
+extension HTTPConnectionHandler: Sendable {}
+
+/// What the connections of one server share, on its event loop.
+final class HTTPServerContext {
+    let limits: HeartbeatServerLimits
+    let handler: @Sendable (ServerRequest) -> ServerReply
+    let table: HTTPConnectionTable
+    var encoder = HTTPReplyEncoder()
+
+    init(limits: HeartbeatServerLimits, handler: @escaping @Sendable (ServerRequest) -> ServerReply) {
+        self.limits = limits
+        self.handler = handler
+        table = HTTPConnectionTable(limit: limits.connections)
+    }
+}
+
+@available(*, unavailable)
+extension HTTPServerContext: Sendable {}

@@ -1,0 +1,105 @@
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import Synchronization
+
+/// HTTP/1.1 in, for small answers made on the spot: one event loop, one thread.
+package final class HeartbeatServer: Sendable {
+    private struct Running {
+        var group: MultiThreadedEventLoopGroup
+        var listener: any Channel
+    }
+
+    private let host: String
+    private let port: UInt16
+    private let limits: HeartbeatServerLimits
+    private let handler: @Sendable (ServerRequest) -> ServerReply
+    private let running = Mutex<Running?>(nil)
+
+    /// `host`: an IP address. `port`: 0 for any free one. `handler` is called on the event loop and must not block.
+    package init(
+        host: String,
+        port: UInt16,
+        limits: HeartbeatServerLimits = HeartbeatServerLimits(),
+        handler: @escaping @Sendable (ServerRequest) -> ServerReply
+    ) {
+        self.host = host
+        self.port = port
+        self.limits = limits
+        self.handler = handler
+    }
+
+    /// Answers from here on, and returns the port. Everything it made lives until `run()` has ended, which must
+    /// therefore follow.
+    package func start() async throws(HeartbeatServerFailure) -> UInt16 {
+        guard let address = try? SocketAddress(ipAddress: host, port: Int(port)) else {
+            throw .notAnAddress(host)
+        }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        // NIO makes its epoll descriptor without EPOLL_CLOEXEC.
+        CloseOnExec.markSocketsAndAnonymousInodes()
+        do {
+            let listener = try await bootstrap(group).bind(to: address).get()
+            running.withLock { $0 = Running(group: group, listener: listener) }
+            return UInt16(clamping: listener.localAddress?.port ?? 0)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw HeartbeatServerFailure(error, host: host, port: port)
+        }
+    }
+
+    /// Serves until its task is cancelled. When it returns, every connection is closed and the thread has ended.
+    package func run() async {
+        guard let running = running.withLock({ $0.take() }) else { return }
+        await withTaskCancellationHandler {
+            try? await running.listener.closeFuture.get()
+        } onCancel: {
+            running.listener.close(promise: nil)
+        }
+        // Closes what is still registered with the loop: the connections.
+        try? await running.group.shutdownGracefully()
+    }
+
+    private func bootstrap(_ group: MultiThreadedEventLoopGroup) -> ServerBootstrap {
+        let loop = group.next()
+        let limits = limits
+        let handler = handler
+        // Made on the loop and used nowhere else: with one loop, every connection runs there.
+        let context = loop.submit { NIOLoopBound(HTTPServerContext(limits: limits, handler: handler), eventLoop: loop) }
+        return ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try Self.markCloseOnExec(channel) }
+            }
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .recvAllocator,
+                value: FixedSizeRecvByteBufferAllocator(capacity: HTTPConnectionHandler.bytesPerRead)
+            )
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                context.flatMapThrowing { try Self.serve(channel, $0.value) }
+            }
+    }
+
+    private static func serve(_ channel: any Channel, _ context: HTTPServerContext) throws {
+        try markCloseOnExec(channel)
+        var decoderLimits = NIOHTTPDecoderLimitConfiguration()
+        decoderLimits.maxHeaderFieldSize = context.limits.headerBytes
+        decoderLimits.maxHeaderListSize = context.limits.headerBytes
+        let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(ByteToMessageHandler(decoder))
+        try pipeline.addHandler(
+            HTTPConnectionHandler(context, peer: channel.remoteAddress?.ipAddress ?? "unknown"))
+    }
+
+    /// NIO's `accept4` and `socket` lack the flag.
+    private static func markCloseOnExec(_ channel: any Channel) throws {
+        try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { descriptor in
+            CloseOnExec.mark(descriptor)
+        }
+    }
+}

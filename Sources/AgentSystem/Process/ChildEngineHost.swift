@@ -1,0 +1,87 @@
+package import AgentCore
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+/// The engine as a child of the agent, for machines where systemd is not the service manager.
+///
+/// The child leads a session of its own and gets nothing from the agent but its environment and its log. One host
+/// per process: orphans that come to the agent are taken for the engine's.
+package final class ChildEngineHost: EngineHost {
+    private let clocks: any Clocks
+    private let record: EngineRecordFile
+    private let executor = QueueExecutor(label: "io.crosslogic.engine-host")
+    private let current = Mutex<EngineLife?>(nil)
+    private let titles = Mutex(ProcessTitles())
+    private let pageSize = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+
+    /// - Parameters:
+    ///   - record: where the started engine is noted for a later agent; on a file system that outlives the agent.
+    ///   - clocks: stamps the events.
+    package init(record: String, clocks: any Clocks) {
+        self.record = EngineRecordFile(path: record)
+        self.clocks = clocks
+        // Can only fail for a wrong argument. Without it orphans would go to PID 1 and out of sight.
+        _ = clinux_become_subreaper()
+    }
+
+    package func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent> {
+        // A few events in an engine's life, and one per process watched: the watches are bounded, and so is this.
+        let (stream, events) = AsyncStream.makeStream(of: EngineHostEvent.self)
+        let life = EngineLife(
+            on: executor, clocks: clocks, record: record, events: events,
+            over: { [weak self] in self?.current.withLock { $0 = nil } })
+        let isFree = current.withLock { current in
+            guard current == nil else { return false }
+            current = life
+            return true
+        }
+        guard isFree else {
+            let failure = EngineStartFailure(.unknown, "the engine is still running; stop it before starting another")
+            events.yield(.startFailed(failure, at: clocks.now()))
+            events.finish()
+            return stream
+        }
+        executor.queue.async { life.assumeIsolated { $0.start(launch) } }
+        return stream
+    }
+
+    package func terminateMain() {
+        perform { $0.terminateMain() }
+    }
+
+    package func killAll() {
+        perform { $0.killAll() }
+    }
+
+    package func observe() -> [EngineProcess] {
+        guard let membership = current.withLock({ $0 })?.membership.withLock({ $0 }) else { return [] }
+        let members = membership.members(of: ProcessTable.all())
+        let living = members.filter { !$0.isZombie }
+        if members.contains(where: { $0.isZombie && $0.pid != membership.session }) {
+            // Nobody tells us of the deaths of orphans, so they are reaped when they are seen.
+            perform { $0.reapOrphans() }
+        }
+        let names = titles.withLock { $0.titles(of: living) }
+        let processes = zip(living, names).map { process, name in
+            EngineProcess(
+                pid: process.pid, parent: process.parent, title: name, cpuTicks: process.cpuTicks,
+                residentBytes: process.residentPages * pageSize)
+        }
+        let workers = zip(living.map(\.identity), processes).filter { $0.0.pid != membership.session }
+        perform { $0.watch(workers) }
+        return processes
+    }
+
+    package func removeLeftovers() async -> [Int32] {
+        // While an engine of ours runs, the record speaks of that one.
+        guard current.withLock({ $0 }) == nil else { return [] }
+        return await LeftoverRemoval(on: executor, record: record).run()
+    }
+
+    private func perform(_ action: @escaping @Sendable (isolated EngineLife) -> Void) {
+        guard let life = current.withLock({ $0 }) else { return }
+        executor.queue.async { life.assumeIsolated(action) }
+    }
+}

@@ -1,0 +1,69 @@
+package import AgentCore
+internal import Glibc
+
+/// Finds listeners through /proc. Owners that the kernel does not let us see are reported without a pid.
+package struct ProcPortInspector: PortInspector {
+    package init() {}
+
+    package func listeners(onTCPPort port: UInt16) -> [PortListener] {
+        let inodes = Self.listeningInodes(port)
+        return inodes.isEmpty ? [] : Self.owners(of: inodes, among: ProcessTable.pids())
+    }
+
+    /// Whether one of these processes listens on the port. Looks at no other process, so it is quick enough to ask
+    /// while waiting for the engine's server.
+    package func listens(onTCPPort port: UInt16, anyOf pids: [Int32]) -> Bool {
+        let inodes = Self.listeningInodes(port)
+        guard !inodes.isEmpty else { return false }
+        return Self.owners(of: inodes, among: pids).contains { $0.pid != nil }
+    }
+
+    private static func listeningInodes(_ port: UInt16) -> Set<UInt64> {
+        ["/proc/net/tcp", "/proc/net/tcp6"].reduce(into: []) { inodes, path in
+            guard let file = try? Descriptor.open(path, O_RDONLY) else { return }
+            var reader = TCPListenerTable.Reader(port: port)
+            var offset: Int64 = 0
+            while !reader.isComplete, let bytes = try? file.read(upTo: 1 << 14, at: offset), !bytes.isEmpty {
+                reader.feed(bytes)
+                offset += Int64(bytes.count)
+            }
+            inodes.formUnion(reader.inodes)
+        }
+    }
+
+    /// One listener per process, and one without a pid when a socket's owner cannot be seen.
+    private static func owners(of inodes: Set<UInt64>, among pids: [Int32]) -> [PortListener] {
+        var unseen = inodes
+        var listeners: [PortListener] = []
+        for pid in pids {
+            let held = sockets(of: pid).intersection(inodes)
+            guard !held.isEmpty, let process = ProcessTable.stat(of: pid) else { continue }
+            unseen.subtract(held)
+            listeners.append(PortListener(pid: pid, command: ProcessTable.title(of: process)))
+        }
+        if !unseen.isEmpty { listeners.append(PortListener(pid: nil, command: nil)) }
+        return listeners
+    }
+
+    private static func sockets(of pid: Int32) -> Set<UInt64> {
+        let folder = "/proc/\(pid)/fd"
+        guard let stream = opendir(folder) else { return [] }
+        defer { closedir(stream) }
+        var inodes: Set<UInt64> = []
+        while let name = LinuxFileStore.nextName(stream) {
+            if let inode = socketInode("\(folder)/\(name)") { inodes.insert(inode) }
+        }
+        return inodes
+    }
+
+    /// The link of a socket reads `socket:[12345]`.
+    private static func socketInode(_ link: String) -> UInt64? {
+        let target = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+            guard let start = buffer.baseAddress else { return "" }
+            let length = readlink(link, start, buffer.count)
+            return String(decoding: buffer.prefix(max(0, length)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+        guard target.hasPrefix("socket:["), target.hasSuffix("]") else { return nil }
+        return UInt64(target.dropFirst("socket:[".count).dropLast())
+    }
+}

@@ -1,0 +1,42 @@
+internal import AgentCore
+internal import Glibc
+
+/// What /proc says about processes right now.
+enum ProcessTable {
+    static func stat(of pid: Int32) -> ProcessStat? {
+        read("/proc/\(pid)/stat", limit: 4096).flatMap(ProcessStat.init)
+    }
+
+    /// Every process that can be seen. Not one instant: processes come and go while the folder is read.
+    static func all() -> [ProcessStat] {
+        pids().compactMap(stat)
+    }
+
+    static func pids() -> [Int32] {
+        guard let stream = opendir("/proc") else { return [] }
+        defer { closedir(stream) }
+        var pids: [Int32] = []
+        while let name = LinuxFileStore.nextName(stream) {
+            if let pid = Int32(name) { pids.append(pid) }
+        }
+        return pids
+    }
+
+    /// The first word of the command line, where programs write their title (`VLLM::EngineCore`); at most 256 bytes.
+    /// The command's name where there is no command line.
+    static func title(of process: ProcessStat) -> String {
+        let line = read("/proc/\(process.pid)/cmdline", limit: 256) ?? []
+        let word = line.prefix { $0 != 0 }
+        return word.isEmpty ? process.command : String(decoding: word, as: UTF8.self)
+    }
+
+    /// Changes at every boot, so that pids and start times of an earlier boot are known for what they are.
+    static func bootID() -> String {
+        let bytes = read("/proc/sys/kernel/random/boot_id", limit: 64) ?? []
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    private static func read(_ path: String, limit: Int) -> [UInt8]? {
+        try? Descriptor.open(path, O_RDONLY).read(upTo: limit, at: 0)
+    }
+}

@@ -1,0 +1,58 @@
+package import AgentCore
+internal import Glibc
+
+/// Lines for operators on standard error: with journald's priority prefix where journald reads them, else with
+/// the time (UTC). One write per line, so that lines of several writers never mix.
+package struct StderrLog: OperatorLog {
+    /// Bytes of text per line, above which it is cut.
+    static let lineLimit = 8192
+
+    private let descriptor: Int32
+    private let format: OperatorLogFormat
+    private let minimum: OperatorLogLevel
+    private let outbox = SerialOutbox(label: "io.crosslogic.log", limit: 1024)
+
+    /// Lines less important than `minimum` are left out.
+    package init(minimum: OperatorLogLevel = .info) {
+        let journalStream = getenv("JOURNAL_STREAM").map { String(cString: $0) }
+        self.init(descriptor: STDERR_FILENO, minimum: minimum, journalStream: journalStream)
+    }
+
+    /// `journalStream` is `device:inode` of the socket that systemd connected to the journal.
+    init(descriptor: Int32, minimum: OperatorLogLevel, journalStream: String?) {
+        self.descriptor = descriptor
+        self.minimum = minimum
+        var status = stat()
+        // The variable is inherited by children and survives a redirection; the numbers tell (systemd.exec(5)).
+        let isJournal = fstat(descriptor, &status) == 0 && journalStream == "\(status.st_dev):\(status.st_ino)"
+        format = isJournal ? .journal : .plain
+    }
+
+    package func write(_ level: OperatorLogLevel, _ line: String) {
+        guard level.rawValue <= minimum.rawValue else { return }
+        let time = LinuxClocks().wallTime()
+        outbox.submit { [descriptor, format] dropped in
+            if dropped > 0 {
+                emit(format.line(.warning, "\(dropped) log lines were dropped: the log is not being read", at: time))
+            }
+            emit(format.line(level, line, at: time))
+
+            func emit(_ line: String) {
+                var bytes = Array(line.utf8)[...]
+                while !bytes.isEmpty {
+                    let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+                    if written >= 0 {
+                        bytes.removeFirst(written)
+                    } else if errno != EINTR {
+                        return
+                    }
+                }
+            }
+        }
+    }
+
+    /// Blocks until everything is written. The last thing before the process exits.
+    package func drain() {
+        outbox.drain()
+    }
+}

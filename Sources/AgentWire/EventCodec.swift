@@ -1,0 +1,31 @@
+package import AgentCore
+
+/// A report as a CloudEvents 1.0 document (structured content mode).
+package enum EventCodec {
+    package static let contentType = "application/cloudevents+json"
+
+    /// - Parameters:
+    ///   - id: stable over retries and restarts; the receiver drops what it has seen.
+    ///   - sequence: rises by one per event of this node, over restarts too.
+    package static func render(
+        _ report: Report, node: NodeSnapshot, id: String, sequence: UInt64, wallTime: Double
+    ) -> [UInt8] {
+        var data = SnapshotCodec.common(node)
+        data["failure"] = SnapshotCodec.failure(report.failure, exit: report.exit)
+        data["engine"] = SnapshotCodec.engine(node)
+        if !report.faults.isEmpty { data["faults"] = SnapshotCodec.faults(report.faults) }
+        let event = JSONValue.object([
+            "specversion": .string("1.0"), "id": .string(id), "source": .string("/nodes/\(node.nodeID)"),
+            "type": .string("io.crosslogic.node.\(report.kind.rawValue).v1"),
+            "time": .string(WallClock.rfc3339(wallTime)), "datacontenttype": .string("application/json"),
+            "sequence": .string(padded(sequence)), "data": .object(data),
+        ])
+        return event.rendered()
+    }
+
+    /// Sixteen digits, so that sequences sort as text, in file names too.
+    package static func padded(_ sequence: UInt64) -> String {
+        let digits = String(sequence)
+        return String(repeating: "0", count: max(0, 16 - digits.count)) + digits
+    }
+}

@@ -1,0 +1,45 @@
+internal import AgentWire
+
+/// A node as an operator sees it: the request, and where its newest event says it is.
+enum NodeView {
+    /// Shows no secret: neither the token nor the callback's secret is part of a record.
+    static func of(_ record: NodeRecord) -> JSONValue {
+        var view = shown(record.request)
+        view["id"] = .string(record.id)
+        view["generation"] = .integer(record.generation)
+        view["created_at"] = .string(record.createdAt)
+        view["revoked"] = .bool(record.revokedAt != nil)
+        for name in ["state", "phase", "timings", "timeline", "failure"] {
+            view[name] = record.newestEvent?["data"]?[name] ?? .null
+        }
+        view["startup_s"] = record.readyEvent?["data"]?["timings"]?["assignment_to_ready_s"] ?? .null
+        view["last_event_at"] = record.lastEventAt.map(JSONValue.string) ?? .null
+        view["events"] = .integer(Int64(record.eventCount))
+        view["incarnation"] = .integer(record.incarnation)
+        view["sequence_gaps"] = .array(record.sequenceGaps.map(gap))
+        return .object(view)
+    }
+
+    private static func gap(_ gap: SequenceGap) -> JSONValue {
+        .object(["from": .integer(gap.first), "to": .integer(gap.last)])
+    }
+
+    /// Fields this server does not know are kept, but one that is named like a secret is not shown.
+    private static func shown(_ request: JSONValue) -> [String: JSONValue] {
+        guard case .object(let fields) = request else { return [:] }
+        return fields.filter { !isNamedLikeSecret($0.key) }.mapValues(withoutSecrets)
+    }
+
+    private static func withoutSecrets(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .object: .object(shown(value))
+        case .array(let items): .array(items.map(withoutSecrets))
+        case .null, .bool, .integer, .number, .string: value
+        }
+    }
+
+    private static func isNamedLikeSecret(_ name: String) -> Bool {
+        let words = name.lowercased().split { !$0.isLetter }
+        return words.contains { ["secret", "token", "password", "key", "credential", "credentials"].contains($0) }
+    }
+}

@@ -1,0 +1,98 @@
+internal import AgentCore
+internal import AgentWire
+internal import Glibc
+package import Hummingbird
+internal import HummingbirdCore
+package import Logging
+internal import NIOCore
+package import ServiceLifecycle
+package import UnixSignals
+
+/// The address cannot be had: taken, not ours, or not to be resolved.
+package struct ListenFailure: Error, Equatable, Sendable {
+    package var message: String
+}
+
+/// The reference control plane: routes over a store, served over HTTP/1.1.
+package struct ControlPlaneServer: Sendable {
+    private let settings: ControlPlaneSettings
+    private let store: NodeStore
+    private let logger: Logger
+    private let watchers: AssignmentWatchers
+    /// How long a stop waits for requests in progress before it cuts them off.
+    private let stopLimit: Duration
+
+    private static let maximumConnections = 2048
+
+    package init(
+        settings: ControlPlaneSettings, store: NodeStore, watchers: AssignmentWatchers = AssignmentWatchers(),
+        stopLimit: Duration = .seconds(5), logger: Logger
+    ) {
+        self.settings = settings
+        self.store = store
+        self.watchers = watchers
+        self.stopLimit = stopLimit
+        self.logger = logger
+    }
+
+    /// Serves until SIGTERM or SIGINT and returns when the last connection is closed.
+    /// - Parameter onListening: told the address once connections are accepted.
+    /// - Throws: `ListenFailure` when the address cannot be had.
+    package func run(onListening: @escaping @Sendable (ListenAddress) async -> Void) async throws {
+        do {
+            try await serviceGroup(stoppedBy: [.sigterm, .sigint], onListening: onListening).run()
+        } catch let error as IOError {
+            let reason = String(cString: strerror(error.errnoCode))
+            throw ListenFailure(message: "cannot listen on \(settings.listen): \(reason)")
+        } catch is SocketAddressError.UnknownHost {
+            throw ListenFailure(message: "cannot listen on \(settings.listen): the name cannot be resolved")
+        }
+    }
+
+    package func serviceGroup(
+        stoppedBy signals: [UnixSignal] = [], onListening: @escaping @Sendable (ListenAddress) async -> Void
+    ) -> ServiceGroup {
+        var configuration = ServiceGroupConfiguration(
+            services: [application(onListening: onListening)], gracefulShutdownSignals: signals, logger: logger)
+        configuration.maximumGracefulShutdownDuration = stopLimit
+        return ServiceGroup(configuration: configuration)
+    }
+
+    package func application(
+        onListening: @escaping @Sendable (ListenAddress) async -> Void = { _ in }
+    ) -> Application<RouterResponder<BasicRequestContext>> {
+        Application(
+            router: router(),
+            server: .http1(
+                configuration: .init(
+                    idleTimeout: .seconds(90),
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(settings.listen.host, port: settings.listen.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.maximumConnections)),
+            onServerRunning: { [listen = settings.listen] channel in
+                await onListening(
+                    ListenAddress(host: listen.host, port: channel.localAddress?.port ?? listen.port))
+            },
+            logger: logger)
+    }
+
+    private func router() -> Router<BasicRequestContext> {
+        let router = Router(options: .autoGenerateHeadEndpoints)
+        router.add(middleware: ProblemMiddleware())
+        router.get("healthz") { _, _ in Response.json(.object(["status": .string("ok")])) }
+
+        let authentication = NodeAuthentication(store: store)
+        let node = router.group("api/v1/nodes/:id")
+        AssignmentRoute(
+            store: store, watchers: watchers, authentication: authentication, credentials: settings.store
+        )
+        .add(to: node)
+        EventRoute(store: store, authentication: authentication).add(to: node)
+
+        let admin = router.group("api/v1/nodes").add(middleware: AdminAuthentication(token: settings.adminToken))
+        NodeRoutes(store: store, watchers: watchers, bucket: settings.store?.bucket).add(to: admin)
+        return router
+    }
+}

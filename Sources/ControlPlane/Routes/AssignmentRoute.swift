@@ -1,0 +1,51 @@
+internal import AgentCore
+internal import HTTPTypes
+internal import Hummingbird
+
+/// The node's side of an assignment: a GET that may wait for the next generation.
+struct AssignmentRoute: Sendable {
+    let store: NodeStore
+    let watchers: AssignmentWatchers
+    let authentication: NodeAuthentication
+    /// Handed out with every assignment.
+    let credentials: ObjectStore?
+
+    /// Seconds; proxies in between tend to give up after a minute.
+    static let maximumWait: Int64 = 60
+
+    func add<Context>(to node: RouterGroup<Context>) {
+        node.get("assignment") { request, context in try await respond(request, context) }
+    }
+
+    private func respond(_ request: Request, _ context: some RequestContext) async throws -> Response {
+        let node = try await authentication.node(of: request, context)
+        var query = QueryReader(request)
+        let wait = query.integer("wait", in: 0...Self.maximumWait, default: 0)
+        try query.finish()
+        let known = request.headers[.ifNoneMatch]
+        guard wait > 0 else { return try await answer(node, known: known) }
+        return try await watchers.watching(node.id) { watch in
+            let now = try await answer(node, known: known)
+            guard now.status == .notModified else { return now }
+            try await request.body.consumeWithCancellationOnInboundClose { _ in
+                await watch.wait(atMost: .seconds(wait))
+            }
+            var later = try await answer(node, known: known)
+            // Watching the connection for its end used up its input: Hummingbird closes it after this answer.
+            later.headers[.connection] = "close"
+            return later
+        }
+    }
+
+    private func answer(_ node: AuthenticatedNode, known: String?) async throws -> Response {
+        guard let assignment = try await store.assignment(of: node.id) else {
+            throw Problem.notFound("node \(node.id) has no assignment")
+        }
+        guard !assignment.isRevoked else { throw Problem.gone("node \(node.id) was revoked; stop for good") }
+        let tag = EntityTag.of(generation: assignment.generation)
+        guard !EntityTag.isListed(assignment.generation, in: known) else {
+            return Response(status: .notModified, headers: [.eTag: tag])
+        }
+        return .json(AssignmentDocument.of(assignment, store: credentials), headers: [.eTag: tag])
+    }
+}

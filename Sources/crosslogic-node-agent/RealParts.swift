@@ -1,0 +1,30 @@
+internal import AgentCore
+internal import AgentRuntime
+internal import AgentSystem
+
+/// The real outside world, plugged together once.
+struct RealParts {
+    let ports: AgentPorts
+    private let http: CurlHTTPClient
+    private let service: NotifySocket
+
+    init(settings: AgentSettings, log: StderrLog) {
+        let clocks = LinuxClocks()
+        http = CurlHTTPClient(
+            settings: CurlSettings(
+                userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
+                certificateAuthorityFile: settings.environment["CROSSLOGIC_CA_FILE"]),
+            clocks: clocks)
+        service = NotifySocket()
+        ports = AgentPorts(
+            engineHost: ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
+            engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
+            portInspector: ProcPortInspector(), clocks: clocks, random: LinuxRandom(),
+            signer: OpenSSLMessageSigner(), log: log)
+    }
+
+    func close() async {
+        await http.close()
+        service.drain()
+    }
+}

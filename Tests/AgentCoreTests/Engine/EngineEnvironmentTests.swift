@@ -1,0 +1,64 @@
+internal import AgentCore
+internal import AgentTestKit
+internal import Testing
+
+@Suite struct EngineEnvironmentTests {
+    private func variables(_ inherited: [String: String] = [:], version: String = "0.32.0") -> [String: String] {
+        let install = EngineInstall(executable: "/opt/vllm/bin/vllm", vllm: EngineVersion(version))
+        let all = EngineEnvironment.variables(
+            for: .sample(), on: install, inherited: inherited, cacheFolder: "/var/cache/crosslogic")
+        return Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0.value.reveal()) })
+    }
+
+    @Test("R2 credentials stand under the names boto3 and the streamer read")
+    func credentials() {
+        let variables = variables()
+        #expect(variables["AWS_ENDPOINT_URL"] == "https://account.r2.cloudflarestorage.com")
+        #expect(variables["AWS_ACCESS_KEY_ID"] == "canary-access-key")
+        #expect(variables["AWS_SECRET_ACCESS_KEY"] == "canary-secret-key")
+        #expect(variables["AWS_REGION"] == "auto")
+        #expect(variables["AWS_EC2_METADATA_DISABLED"] == "true")
+        #expect(variables["RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING"] == "0")
+        #expect(variables["RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS"] == "30000")
+        #expect(variables["RUNAI_STREAMER_LOG_TO_STDERR"] == "1")
+    }
+
+    @Test("The engine inherits what is its own and nothing of the agent's")
+    func inheritance() {
+        let variables = variables([
+            "CROSSLOGIC_NODE_TOKEN": "secret", "R2_SECRET_KEY": "secret", "VLLM_STREAMER_CONCURRENCY": "32",
+            "NOTIFY_SOCKET": "/run/x", "PYTHONDONTWRITEBYTECODE": "1", "VLLM_CPU_KVCACHE_SPACE": "1",
+            "CUDA_VISIBLE_DEVICES": "0", "HF_HUB_OFFLINE": "0",
+        ])
+        #expect(!variables.values.contains("secret"))
+        #expect(variables["NOTIFY_SOCKET"] == nil)
+        #expect(variables["VLLM_STREAMER_CONCURRENCY"] == nil)
+        #expect(variables["PYTHONDONTWRITEBYTECODE"] == nil)
+        #expect(variables["VLLM_CPU_KVCACHE_SPACE"] == "1")
+        #expect(variables["CUDA_VISIBLE_DEVICES"] == "0")
+        #expect(variables["HF_HUB_OFFLINE"] == "0")
+    }
+
+    @Test("vLLM 0.18 is not told to be offline: it would take the bucket for a hub name")
+    func offline() {
+        #expect(variables(version: "0.18.1")["HF_HUB_OFFLINE"] == nil)
+        #expect(variables(version: "0.32.0")["HF_HUB_OFFLINE"] == "1")
+    }
+
+    @Test("The interpreter's own folder comes first in PATH, for ninja")
+    func path() {
+        #expect(variables()["PATH"]?.hasPrefix("/opt/vllm/bin:") == true)
+        #expect(variables(["PATH": "/bin"])["PATH"] == "/opt/vllm/bin:/bin")
+    }
+
+    @Test("Secrets cannot be printed by accident")
+    func secrets() {
+        let secret = Secret("canary")
+        var dumped = ""
+        dump(secret, to: &dumped)
+        for text in ["\(secret)", String(reflecting: secret), String(describing: [secret]), dumped] {
+            #expect(!text.contains("canary"))
+        }
+        #expect(!"\(Assignment.sample())".contains("canary"))
+    }
+}

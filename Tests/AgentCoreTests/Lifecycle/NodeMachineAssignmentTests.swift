@@ -1,0 +1,58 @@
+internal import AgentCore
+internal import AgentTestKit
+internal import Testing
+
+@Suite struct NodeMachineAssignmentTests {
+    @Test("An older or equal generation never acts", arguments: [1, 2])
+    func stale(generation: Int64) {
+        var script = MachineScript(MachineScript.booted)
+        script.on(.assignmentReceived(.sample(generation: 2)))
+        let actions = script.on(.assignmentReceived(.sample(generation: generation, model: "other/model")))
+        #expect(actions == [.tell(.staleAssignment(generation: generation, current: 2))])
+        #expect(script.machine.assignment?.model == "acme/tiny-llama")
+    }
+
+    @Test("A preparation that was overtaken by a newer generation is ignored")
+    func overtakenPreparation() {
+        var script = MachineScript(MachineScript.preparing)
+        script.on(.assignmentReceived(.sample(generation: 2)))
+        #expect(script.on(.prepared(generation: 1)) == [])
+        #expect(script.on(.prepared(generation: 2)) == [.startEngine])
+    }
+
+    @Test("A new assignment ends the old engine first and is prepared when that is gone")
+    func superseded() {
+        var script = MachineScript(MachineScript.serving)
+        #expect(script.on(.assignmentReceived(.sample(generation: 2))).contains(.terminateEngine))
+        script.on(.engineExited(.exited(code: 0)))
+        #expect(script.on(.engineGone).contains(.prepare(.sample(generation: 2))))
+    }
+
+    @Test("A rejected assignment is told with every fault, once, and the good one goes on")
+    func rejected() {
+        var script = MachineScript(MachineScript.serving)
+        let faults = [FieldFault(field: "dtype", problem: "is wrong"), FieldFault(field: "r2", problem: "is missing")]
+        let actions = script.on(.assignmentRejected(generation: 2, faults: faults))
+        #expect(actions.contains(.report(Report(.assignmentRejected, faults: faults))))
+        #expect(script.on(.assignmentRejected(generation: 2, faults: faults)) == [])
+        #expect(script.state == "serving")
+    }
+
+    @Test("A revoked node drains, stops and leaves")
+    func revoked() {
+        var script = MachineScript(MachineScript.serving)
+        #expect(script.on(.assignmentRevoked).contains(.terminateEngine))
+        script.on(.engineExited(.exited(code: 0)))
+        #expect(script.on(.engineGone).reports == [.revoked, .stopped])
+    }
+
+    @Test("A control plane that is away is said once, and once more when it is back")
+    func controlPlaneAway() {
+        var script = MachineScript(MachineScript.serving)
+        #expect(script.on(.controlPlaneLost(reason: "refused")) == [.tell(.controlPlaneLost(reason: "refused"))])
+        #expect(script.on(.controlPlaneLost(reason: "refused")) == [])
+        #expect(script.state == "serving")
+        #expect(script.on(.controlPlaneFound) == [.tell(.controlPlaneFound)])
+        #expect(script.on(.controlPlaneFound) == [])
+    }
+}

@@ -1,0 +1,81 @@
+internal import AgentCore
+internal import AgentTestKit
+internal import Foundation
+internal import Testing
+
+/// Every state with every event, rendered to a file that a reviewer reads as a diff.
+@Suite struct TransitionTableTests {
+    @Test("The whole table is as reviewed")
+    func tableIsAsReviewed() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "transitions.txt")
+        let table = Self.render()
+        if ProcessInfo.processInfo.environment["CROSSLOGIC_WRITE_GOLDEN"] != nil {
+            try table.write(to: file, atomically: true, encoding: .utf8)
+        }
+        let reviewed = try String(contentsOf: file, encoding: .utf8)
+        #expect(table == reviewed, "run with CROSSLOGIC_WRITE_GOLDEN=1 and read the diff of transitions.txt")
+    }
+
+    private static let states: [(String, [NodeEvent])] = [
+        ("waiting", MachineScript.booted), ("preparing", MachineScript.preparing),
+        ("starting", MachineScript.starting), ("loading", MachineScript.loading),
+        ("verifying", MachineScript.verifying), ("serving", MachineScript.serving),
+        ("draining", MachineScript.draining),
+        ("backoff", MachineScript.preparing + [.preparationFailed(generation: 1, retriable)]),
+        ("failed", MachineScript.preparing + [.preparationFailed(generation: 1, final)]),
+        ("leaving", MachineScript.leaving), ("finished", MachineScript.leaving + [.eventsDelivered]),
+    ]
+
+    private static let retriable = FailureReport(.engineDied, message: "died")
+    private static let final = FailureReport(.badFlag, message: "--nope")
+
+    private static let events: [NodeEvent] = [
+        .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
+        .preparationFailed(generation: 1, retriable), .engineStarted(pid: 100),
+        .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
+        .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,
+        .engineProcessesSeen([.named("VLLM::EngineCore", pid: 101)]), .logFact(.startupComplete),
+        .failureExplained(retriable), .healthAnswered(.refused), .healthAnswered(.healthy),
+        .healthAnswered(.unhealthy(status: 503)), .healthAnswered(.silent),
+        .healthAnswered(.stranger(PortListener(pid: 7, command: "nginx"))),
+        .canaryAnswered(took: .milliseconds(1)), .canaryFailed(reason: "500"), .timerFired(.probe),
+        .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
+        .timerFired(.leftovers), .timerFired(.backoff), .timerFired(.delivery), .stopRequested, .eventsDelivered,
+        .readyAcknowledged,
+    ]
+
+    private static func render() -> String {
+        var lines: [String] = []
+        for (name, history) in states {
+            lines.append("\(name)")
+            for event in events {
+                var script = MachineScript(history)
+                let actions = script.on(event)
+                lines.append("  \(short(event)) → \(script.state)  \(actions.map(short).joined(separator: ", "))")
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func short(_ event: NodeEvent) -> String {
+        switch event {
+        case .healthAnswered(let answer): "health \(head(answer))"
+        case .timerFired(let timer): "timer \(timer)"
+        default: head(event)
+        }
+    }
+
+    private static func short(_ action: NodeAction) -> String {
+        switch action {
+        case .report(let report): "report(\(report.kind.rawValue))"
+        case .arm(let timer, let delay): "arm(\(timer), \(delay))"
+        case .cancel(let timer): "cancel(\(timer))"
+        case .tell(let message): "tell(\(head(message)))"
+        default: head(action)
+        }
+    }
+
+    private static func head(_ value: some Any) -> String {
+        String(String(describing: value).prefix { $0 != "(" })
+    }
+}

@@ -1,0 +1,86 @@
+internal import AgentCore
+internal import AgentSystem
+internal import AgentTestKit
+internal import Glibc
+internal import Testing
+
+extension EngineHostSuite {
+    /// An agent in a process of its own starts an engine and is gone: what the next agent finds.
+    @Suite struct LeftoverTests {
+        let folder = TemporaryFolder()
+
+        @Test("An engine left by an agent that died is killed with its workers, and forgotten")
+        func wholeSession() async throws {
+            let host = ChildEngineHost(record: folder.file("engine"), clocks: LinuxClocks())
+            let pids = try await abandonedEngine()
+            let killed = await host.removeLeftovers()
+            #expect(Set(killed).isSuperset(of: pids))
+            #expect(killed.allSatisfy { !isRunning($0) })
+            #expect(folder.text(of: "engine") == nil)
+            #expect(await host.removeLeftovers().isEmpty)
+        }
+
+        @Test("Workers are found when the main process is dead and reaped")
+        func withoutLeader() async throws {
+            // Made first: it makes this process the one that orphans come to.
+            let host = ChildEngineHost(record: folder.file("engine"), clocks: LinuxClocks())
+            let pids = try await abandonedEngine()
+            kill(pids[0], SIGKILL)
+            #expect(waitpid(pids[0], nil, 0) == pids[0])
+            #expect(await host.removeLeftovers().contains(pids[1]))
+            #expect(!isRunning(pids[1]))
+        }
+
+        @Test("A record of another boot, or of another process with the same pid, leads to no kill")
+        func strangers() async throws {
+            let host = ChildEngineHost(record: folder.file("engine"), clocks: LinuxClocks())
+            let pids = try await abandonedEngine()
+            let record = try #require(folder.text(of: "engine"))
+            let fields = record.split(separator: " ")
+            for stale in ["\(fields[0]) \(fields[1]) another-boot\n", "\(fields[0]) 1 \(fields[2])", "1 1 x\n", "junk"] {
+                folder.write(stale, to: "engine")
+                #expect(await host.removeLeftovers().isEmpty)
+                #expect(pids.allSatisfy(isRunning))
+            }
+            folder.write(record, to: "engine")
+            #expect(Set(await host.removeLeftovers()).isSuperset(of: pids))
+        }
+
+        /// The main process and its worker, running, their agent gone.
+        private func abandonedEngine() async throws -> [Int32] {
+            await #expect(processExitsWith: .success) { [path = folder.path as String] in
+                await abandonEngine(in: path)
+            }
+            let log = try #require(folder.text(of: "vllm.log"))
+            let pids = log.split(separator: "\n").compactMap { Int32($0.split(separator: "=").last ?? "") }
+            try #require(pids.count == 2 && pids.allSatisfy(isRunning))
+            return pids
+        }
+    }
+}
+
+/// Runs as an agent that starts an engine and dies without a word.
+private func abandonEngine(in path: String) async {
+    let host = ChildEngineHost(record: "\(path)/engine", clocks: LinuxClocks())
+    let launch = EngineLaunch(
+        executable: "/bin/bash",
+        arguments: ["-c", "echo main=$$; bash -c 'trap \"\" TERM; echo worker=$$; sleep 1000; :' & wait"],
+        environment: [EnvironmentVariable("PATH", "/usr/bin:/bin")], logPath: "\(path)/vllm.log",
+        workingDirectory: path)
+    guard let log = try? InotifyLogSource().follow(launch.logPath) else { exit(2) }
+    var events = host.run(launch).makeAsyncIterator()
+    guard case .started = await events.next() else { exit(3) }
+    var text = ""
+    for await chunk in log {
+        text += String(decoding: chunk, as: UTF8.self)
+        if text.contains("worker="), text.hasSuffix("\n") { break }
+    }
+    exit(0)
+}
+
+/// Whether a process with this pid runs; a zombie does not.
+private func isRunning(_ pid: Int32) -> Bool {
+    let stat = contents("/proc/\(pid)/stat")
+    guard let close = stat.lastIndex(of: ")") else { return false }
+    return !stat[close...].hasPrefix(") Z")
+}

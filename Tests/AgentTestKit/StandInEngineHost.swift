@@ -1,0 +1,48 @@
+package import AgentCore
+internal import Synchronization
+
+/// Stands in for an engine host: a test tells the engine's life and sees what was asked of it.
+package final class StandInEngineHost: EngineHost {
+    package enum Request: Equatable, Sendable {
+        case run(executable: String)
+        case terminateMain
+        case killAll
+    }
+
+    package let requests: AsyncStream<Request>
+    private let asked: AsyncStream<Request>.Continuation
+    private let life = Mutex<AsyncStream<EngineHostEvent>.Continuation?>(nil)
+    private let members = Mutex<[EngineProcess]>([])
+
+    package init() {
+        (requests, asked) = AsyncStream.makeStream()
+    }
+
+    package func tell(_ event: EngineHostEvent) {
+        let life = life.withLock { $0 }
+        life?.yield(event)
+        switch event {
+        case .gone, .startFailed: life?.finish()
+        case .started, .processEnded, .exited: break
+        }
+    }
+
+    package func setProcesses(_ processes: [EngineProcess]) {
+        members.withLock { $0 = processes }
+    }
+
+    package func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent> {
+        let (events, continuation) = AsyncStream<EngineHostEvent>.makeStream()
+        life.withLock { $0 = continuation }
+        asked.yield(.run(executable: launch.executable))
+        return events
+    }
+
+    package func terminateMain() { asked.yield(.terminateMain) }
+
+    package func killAll() { asked.yield(.killAll) }
+
+    package func observe() -> [EngineProcess] { members.withLock { $0 } }
+
+    package func removeLeftovers() async -> [Int32] { [] }
+}
