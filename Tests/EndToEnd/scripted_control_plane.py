@@ -1,0 +1,155 @@
+"""A control plane that behaves as badly as a test wants, and writes down what it is asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from crosslogic.waiting import wait_for
+
+
+@dataclass(frozen=True)
+class Asked:
+    at: float
+    method: str
+    path: str
+    token: str | None
+
+
+class ScriptedControlPlane:
+    """`mood` decides over every answer: `well`, `slow`, `error`, `unauthorized`, `html`, `half` or
+    `gone` (revoked; events are still taken)."""
+
+    def __init__(self, mood: str = "well", port: int = 0) -> None:
+        self.mood = mood
+        self.asked: list[Asked] = []
+        self.events: list[dict[str, Any]] = []
+        self.assignment: dict[str, Any] | None = None
+        self.changed = threading.Condition()
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), handler_of(self))
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return self.server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def assign(self, **assignment: Any) -> None:
+        with self.changed:
+            self.assignment = assignment
+            self.changed.notify_all()
+
+    def revoke(self) -> None:
+        self.be("gone")
+
+    def be(self, mood: str) -> None:
+        with self.changed:
+            self.mood = mood
+            self.changed.notify_all()
+
+    def events_of(self, name: str) -> list[dict[str, Any]]:
+        with self.changed:
+            return [event for event in self.events if event["type"] == f"io.crosslogic.node.{name}.v1"]
+
+    def wait_for_event(self, name: str, seconds: float, after: int = 0) -> dict[str, Any]:
+        """The first event of that name beyond the first `after` ones."""
+        return wait_for(f"event {name}", lambda: self.events_of(name)[after:], seconds)[0]
+
+    def close(self) -> None:
+        self.be("well")
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self.note()
+            if plane.mood != "well":
+                self.misbehave()
+            else:
+                self.give_assignment()
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.note()
+            if plane.mood not in {"well", "gone"}:
+                self.misbehave()
+                return
+            events = json.loads(body)
+            events = events if isinstance(events, list) else [events]
+            with plane.changed:
+                plane.events += events
+            self.answer(202, {"accepted": len(events), "duplicates": 0})
+
+        def note(self) -> None:
+            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
+            with plane.changed:
+                plane.asked.append(Asked(time.monotonic(), self.command, self.path, token))
+
+        def give_assignment(self) -> None:
+            known = self.headers.get("If-None-Match")
+
+            def is_new() -> bool:
+                return plane.mood != "well" or (
+                    plane.assignment is not None and f'"{plane.assignment["generation"]}"' != known
+                )
+
+            with plane.changed:
+                # Capped, so that a closing server is not held up by a long poll.
+                plane.changed.wait_for(is_new, timeout=5)
+                assignment = plane.assignment
+            if assignment is None:
+                self.answer(404, {"type": "about:blank", "title": "No assignment yet", "status": 404})
+            elif f'"{assignment["generation"]}"' == known:
+                self.answer(304, None)
+            else:
+                self.answer(200, assignment, ETag=f'"{assignment["generation"]}"')
+
+        def misbehave(self) -> None:
+            if plane.mood == "slow":
+                with plane.changed:
+                    plane.changed.wait_for(lambda: plane.mood != "slow", timeout=60)
+                self.close_connection = True
+            elif plane.mood == "error":
+                self.answer(500, {"type": "about:blank", "title": "Internal Server Error", "status": 500})
+            elif plane.mood == "unauthorized":
+                self.answer(401, {"type": "about:blank", "title": "Unauthorized", "status": 401})
+            elif plane.mood == "gone":
+                self.answer(410, {"type": "about:blank", "title": "Revoked", "status": 410})
+            elif plane.mood == "html":
+                self.send(200, b"<html><body>Welcome to the hotel network</body></html>", "text/html")
+            elif plane.mood == "half":
+                self.send(200, b'{"generation": 1, "model": "ac', "application/json", length=4000)
+
+        def answer(self, status: int, body: Any, **headers: str) -> None:
+            content = b"" if body is None else json.dumps(body).encode()
+            self.send(status, content, "application/json", **headers)
+
+        def send(
+            self, status: int, content: bytes, content_type: str, length: int | None = None, **headers: str
+        ) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(content) if length is None else length))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+            if length is not None:
+                self.close_connection = True
+
+    return Handler
