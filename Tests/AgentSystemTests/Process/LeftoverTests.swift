@@ -37,7 +37,8 @@ extension EngineHostSuite {
             let pids = try await abandonedEngine()
             let record = try #require(folder.text(of: "engine"))
             let fields = record.split(separator: " ")
-            for stale in ["\(fields[0]) \(fields[1]) another-boot\n", "\(fields[0]) 1 \(fields[2])", "1 1 x\n", "junk"] {
+            for stale in ["\(fields[0]) \(fields[1]) another-boot\n", "\(fields[0]) 1 \(fields[2])", "1 1 x\n", "junk"]
+            {
                 folder.write(stale, to: "engine")
                 #expect(await host.removeLeftovers().isEmpty)
                 #expect(pids.allSatisfy(isRunning))

@@ -1,0 +1,74 @@
+internal import AgentCore
+internal import AgentSystem
+internal import AgentTestKit
+internal import Glibc
+internal import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct NotifySocketTests {
+    let folder = TemporaryFolder()
+
+    @Test("Messages reach the service manager's socket whole and in order")
+    func messages() async throws {
+        let socket = try #require(DatagramSocket(folder.file("notify")))
+        // The environment belongs to a whole process, so the sender is one of its own.
+        await #expect(processExitsWith: .success) { [path = folder.file("notify") as String] in
+            setenv("NOTIFY_SOCKET", path, 1)
+            let manager = NotifySocket()
+            manager.notify("READY=1\nSTATUS=serving")
+            manager.notify("WATCHDOG=1")
+            manager.drain()
+        }
+        #expect(socket.receive() == "READY=1\nSTATUS=serving")
+        #expect(socket.receive() == "WATCHDOG=1")
+        #expect(socket.receive() == nil)
+    }
+
+    @Test("A service manager that reads nothing holds up no caller")
+    func stalledManager() async throws {
+        let socket = try #require(DatagramSocket(folder.file("notify")))
+        await #expect(processExitsWith: .success) { [path = folder.file("notify") as String] in
+            setenv("NOTIFY_SOCKET", path, 1)
+            let manager = NotifySocket()
+            for _ in 0..<100_000 { manager.notify("WATCHDOG=1") }
+        }
+        withExtendedLifetime(socket) {}
+    }
+
+    @Test("Without a service manager nothing happens", arguments: [nil, "", "/nowhere/notify"])
+    func noManager(value: String?) async {
+        await #expect(processExitsWith: .success) { [value = value as String?] in
+            if let value { setenv("NOTIFY_SOCKET", value, 1) } else { unsetenv("NOTIFY_SOCKET") }
+            let manager = NotifySocket()
+            manager.notify("READY=1")
+            manager.drain()
+        }
+    }
+}
+
+/// The service manager's end of NOTIFY_SOCKET.
+private final class DatagramSocket {
+    private let descriptor: Int32
+
+    init?(_ path: String) {
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard bound == 0 else { return nil }
+    }
+
+    deinit { close(descriptor) }
+
+    /// The next message that is there already.
+    func receive() -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+        return count < 0 ? nil : String(decoding: buffer.prefix(count), as: UTF8.self)
+    }
+}
