@@ -21,11 +21,14 @@ struct LogGrammar: Sendable {
         }
     }
 
+    /// Built once: a reader is made for every start.
+    static let standard = LogGrammar()
+
     private let rules: [Rule]
     /// For each first byte of a message the rules that can apply: an unknown line costs one look-up.
     private let byFirstByte: [Range<Int>]
 
-    init() {
+    private init() {
         let all = Self.startup + Self.weights + Self.compilation + Self.memory + Self.serving + Self.deaths
         var sorted: [Rule] = []
         var ranges: [Range<Int>] = []

@@ -2,7 +2,7 @@
 struct LogInterpreter: Sendable {
     private(set) var evidence = FailureEvidence()
     private(set) var unknownLines = 0
-    private let grammar = LogGrammar()
+    private let grammar = LogGrammar.standard
     private var tracebacks = TracebackReader()
     /// Files up to 0.9, tensors from 0.10 on; nil until the version is known.
     private var streamerUnit: WeightsUnit?

@@ -30,6 +30,12 @@ struct ReconstructedFailureTests {
         #expect(failure.remedy.hasSuffix("."))
         #expect(failure.remedy.utf8.count > 30)
     }
+
+    @Test("No two classes say the same")
+    func distinct() {
+        #expect(Set(FailureClass.allCases.map(\.summary)).count == FailureClass.allCases.count)
+        #expect(Set(FailureClass.allCases.map(\.remedy)).count == FailureClass.allCases.count)
+    }
 }
 
 extension Transcript {
