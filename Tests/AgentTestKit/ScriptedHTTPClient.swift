@@ -28,7 +28,7 @@ extension HTTPResponse {
 }
 
 /// Suspends until its task is cancelled, as a server that never answers does.
-package func neverAnswers() async throws(HTTPFailure) -> Never {
+package func neverAnswers() async throws(HTTPFailure) -> HTTPResponse {
     let (stream, _) = AsyncStream<Never>.makeStream()
     for await _ in stream {}
     throw HTTPFailure(.cancelled, "cancelled")

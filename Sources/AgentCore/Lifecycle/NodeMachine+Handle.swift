@@ -81,7 +81,7 @@ extension NodeMachine {
 
     mutating func prepare(_ assignment: Assignment) -> [NodeAction] {
         progress = nil
-        timeline.forgetEngine()
+        timeline.forgetStart()
         state = .preparing(assignment)
         return [.prepare(assignment)]
     }

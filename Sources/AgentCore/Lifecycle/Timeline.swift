@@ -26,9 +26,9 @@ package struct Timeline: Equatable, Sendable {
         return true
     }
 
-    /// Forgets a start that is being tried again; what came before the engine stays.
-    package mutating func forgetEngine() {
-        marks.removeAll { Phase.ofEngine.contains($0.phase) }
+    /// Forgets a start that is being tried again; the assignment is the same.
+    package mutating func forgetStart() {
+        marks.removeAll { ![.agentStarted, .assignmentReceived].contains($0.phase) }
     }
 
     /// Forgets everything that belongs to an earlier assignment.
@@ -45,9 +45,4 @@ package struct Timeline: Equatable, Sendable {
         guard let start = self[start], let end = self[end] else { return nil }
         return (end - start).inSeconds
     }
-}
-
-extension Phase {
-    static let ofEngine: Set<Phase> = Set(
-        Phase.allCases.filter { ![.agentStarted, .assignmentReceived, .preflightDone].contains($0) })
 }

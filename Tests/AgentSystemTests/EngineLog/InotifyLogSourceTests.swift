@@ -141,6 +141,22 @@ struct InotifyLogSourceTests {
         }
     }
 
+    @Test("A follower that is asked to finish reads what is there and then ends, also while it waits")
+    func finish() async throws {
+        let log = try InotifyLogSource().follow(path)
+        folder.append(Array("last".utf8), to: "vllm.log")
+        log.finish()
+        #expect(await log.next() == Array("last".utf8))
+        #expect(await log.next() == nil)
+
+        let waiting = try InotifyLogSource().follow(path)
+        await withTaskGroup { group in
+            group.addTask { await waiting.next() }
+            waiting.finish()
+            #expect(await group.next() == .some(nil))
+        }
+    }
+
     @Test("A follower that is let go closes its descriptors")
     func descriptors() async {
         await #expect(processExitsWith: .success) { [path = path as String] in

@@ -47,14 +47,14 @@ extension EngineHostSuite {
             kill(main, SIGKILL)
             #expect(await engine.exit() == .signalled(signal: SIGKILL, coreDumped: false))
             for worker in workers { kill(worker, SIGTERM) }
-            let left = engine.host.processes().map(\.pid)
+            let left = engine.host.observe().map(\.pid)
             #expect(Set(left).isSuperset(of: workers))
             #expect(!left.contains(main))
 
             engine.host.killAll()
             #expect(await engine.isGone())
             for worker in workers + left { #expect(!exists(worker)) }
-            #expect(engine.host.processes().isEmpty)
+            #expect(engine.host.observe().isEmpty)
         }
 
         @Test("killAll ends an engine whose main process still runs")
@@ -88,7 +88,7 @@ extension EngineHostSuite {
             mkfifo(engine.folder.file("fifo"), 0o600)
             _ = try await engine.start(script: "(read < fifo; exit 0) & echo main=$$; exit 0")
             #expect(await engine.exit() == .exited(code: 0))
-            #expect(!engine.host.processes().isEmpty)
+            #expect(!engine.host.observe().isEmpty)
             engine.folder.append(Array("now\n".utf8), to: "fifo")
             #expect(await engine.isGone())
         }
@@ -98,7 +98,7 @@ extension EngineHostSuite {
             _ = try await engine.start(
                 script: "(setsid bash -c 'echo escaped=$$; exec sleep 1000' &); sleep 1000")
             let escaped = await engine.number("escaped")
-            #expect(engine.host.processes().map(\.pid).contains(escaped))
+            #expect(engine.host.observe().map(\.pid).contains(escaped))
             engine.host.killAll()
             #expect(await engine.exit() == .signalled(signal: SIGKILL, coreDumped: false))
             #expect(await engine.isGone())
@@ -124,7 +124,7 @@ extension EngineHostSuite {
                 script: "for i in $(seq 50); do (true &); done; (echo last=$BASHPID &); wait; sleep 1000")
             let last = await engine.number("last")
             while exists(last) {
-                _ = engine.host.processes()
+                _ = engine.host.observe()
                 await Task.yield()
             }
             engine.host.killAll()
@@ -141,11 +141,34 @@ extension EngineHostSuite {
                     wait
                     """)
             let core = await engine.number("core")
-            let process = try #require(engine.host.processes().first { $0.pid == core })
+            let process = try #require(engine.host.observe().first { $0.pid == core })
             #expect(process.title == "VLLM::EngineCore")
             #expect(process.parent == main)
             #expect(process.cpuTicks > 0)
             #expect(process.residentBytes > 1 << 20)
+            engine.host.killAll()
+            _ = await engine.exit()
+            #expect(await engine.isGone())
+        }
+
+        @Test("The end of a worker that was seen is told, with the title it had last, while the main process runs")
+        func workerEnds() async throws {
+            mkfifo(engine.folder.file("fifo"), 0o600)
+            _ = try await engine.start(
+                script: """
+                    (echo early=$BASHPID; read < fifo; exec -a VLLM::EngineCore bash -c \
+                    'printf VLLM::EngineCor > /proc/self/comm; echo core=$$; read <> fifo') &
+                    wait; sleep 1000
+                    """)
+            let core = await engine.number("early")
+            #expect(engine.host.observe().contains { $0.pid == core })
+            engine.folder.append(Array("now\n".utf8), to: "fifo")
+            #expect(await engine.number("core") == core)
+            #expect(engine.host.observe().contains { $0.title == "VLLM::EngineCore" })
+            kill(core, SIGKILL)
+            let ended = await engine.endedProcess()
+            #expect(ended?.pid == core)
+            #expect(ended?.title == "VLLM::EngineCore")
             engine.host.killAll()
             _ = await engine.exit()
             #expect(await engine.isGone())

@@ -8,7 +8,7 @@ internal import Testing
 final class EngineUnderTest {
     let folder: TemporaryFolder
     let host: ChildEngineHost
-    private var log: EngineLogChunks.AsyncIterator?
+    private var log: (any EngineLogFollower)?
     private var logText = ""
     private var events: AsyncStream<EngineHostEvent>.AsyncIterator?
 
@@ -32,14 +32,25 @@ final class EngineUnderTest {
     }
 
     func start(_ launch: EngineLaunch) async throws -> Int32 {
-        log = try InotifyLogSource().follow(logPath).makeAsyncIterator()
+        log = try InotifyLogSource().follow(logPath)
         events = host.run(launch).makeAsyncIterator()
         guard case .started(let pid, _) = await event() else { throw NotStarted() }
         return pid
     }
 
+    /// The next event of the engine as a whole.
     func event() async -> EngineHostEvent? {
-        await events?.next(isolation: #isolation)
+        while let event = await events?.next(isolation: #isolation) {
+            if case .processEnded = event { continue }
+            return event
+        }
+        return nil
+    }
+
+    /// The next worker that ended.
+    func endedProcess() async -> EngineProcess? {
+        guard case .processEnded(let process, _) = await events?.next(isolation: #isolation) else { return nil }
+        return process
     }
 
     /// The number after `word=` in the engine's log, once it is there with its line end.

@@ -72,7 +72,7 @@ private func abandonEngine(in path: String) async {
     var events = host.run(launch).makeAsyncIterator()
     guard case .started = await events.next() else { exit(3) }
     var text = ""
-    for await chunk in log {
+    while let chunk = await log.next() {
         text += String(decoding: chunk, as: UTF8.self)
         if text.contains("worker="), text.hasSuffix("\n") { break }
     }
