@@ -137,6 +137,27 @@ struct HTTPServerTests {
         }
     }
 
+    @Test("a refused client that goes on sending gets its answer and an orderly end, not a reset")
+    func lingering() async throws {
+        try await HTTPServerUnderTest.run { server in
+            let client = try server.connect()
+            let body = String(repeating: "z", count: 1 << 20)
+            client.sendInBackground("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: \(1 << 20)\r\n\r\n" + body)
+            #expect(await client.readToEnd().answerStatus == 405)
+            #expect(!client.wasReset)
+        }
+    }
+
+    @Test("a client that has said all it will say gets its answer")
+    func halfClosed() async throws {
+        try await HTTPServerUnderTest.run { server in
+            let client = try server.connect()
+            client.send("GET /last HTTP/1.1\r\nhost: h\r\n\r\n")
+            client.finishSending()
+            #expect(await client.readToEnd().hasSuffix("/last"))
+        }
+    }
+
     @Test("a target may name scheme and authority", arguments: ["http://h/x/y?q", "http://h:9400/x/y?q"])
     func absoluteForm(target: String) async throws {
         try await HTTPServerUnderTest.run { server in

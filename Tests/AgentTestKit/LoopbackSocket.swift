@@ -33,9 +33,10 @@ enum LoopbackSocket {
         return descriptor
     }
 
-    /// nil at the end of the stream or after a reset.
+    /// nil at the end of the stream (`errno` is 0) or after a failure.
     static func read(_ descriptor: Int32) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        errno = 0
         let count = recv(descriptor, &buffer, buffer.count, 0)
         return count > 0 ? Array(buffer.prefix(count)) : nil
     }

@@ -8,6 +8,7 @@ package final class RawTCPClient: Sendable {
 
     private let descriptor: Int32
     private let unread = Mutex<[UInt8]>([])
+    private let reset = Mutex(false)
 
     /// nil when nobody listens.
     package init?(port: UInt16) {
@@ -18,6 +19,14 @@ package final class RawTCPClient: Sendable {
 
     deinit {
         close(descriptor)
+    }
+
+    /// Whether reading ended with a reset, after which a client may lose what it has not read.
+    package var wasReset: Bool { reset.withLock { $0 } }
+
+    /// Says that nothing more will be sent.
+    package func finishSending() {
+        shutdown(descriptor, Int32(SHUT_WR))
     }
 
     /// Blocks when the server does not read; for a few kilobytes.
@@ -88,7 +97,10 @@ package final class RawTCPClient: Sendable {
     }
 
     private func readMore() -> Bool {
-        guard let bytes = LoopbackSocket.read(descriptor) else { return false }
+        guard let bytes = LoopbackSocket.read(descriptor) else {
+            if errno == ECONNRESET { reset.withLock { $0 = true } }
+            return false
+        }
         unread.withLock { $0 += bytes }
         return true
     }

@@ -7,8 +7,8 @@ extension CurlEasy {
         try setPolicy(settings)
         try setLimits(request)
         if !request.mayUseProxy {
+            // Not the same as unset: the empty text keeps libcurl from asking the environment.
             try set(CURLOPT_PROXY, "")
-            try set(CURLOPT_NOPROXY, "*")
         }
         guard !request.url.utf8.contains(where: \.isControl) else {
             throw HTTPFailure(.other, "the URL contains a control character")
