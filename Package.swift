@@ -72,7 +72,8 @@ let package = Package(
         .executableTarget(
             name: "simulated-vllm", path: "Tests/SimulatedVLLM", exclude: ["Transcripts", "record-transcript"]),
         .testTarget(
-            name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], exclude: ["Lifecycle/transitions.txt"], resources: [.copy("Fixtures")]),
+            name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], exclude: ["Lifecycle/transitions.txt"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "AgentWireTests", dependencies: ["AgentCore", "AgentWire", "AgentTestKit"]),
         .testTarget(name: "AgentSystemTests", dependencies: ["AgentCore", "AgentSystem", "AgentTestKit", "CLinux"]),
         .testTarget(

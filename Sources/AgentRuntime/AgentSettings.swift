@@ -41,9 +41,8 @@ package struct SettingsFaults: Error, Equatable, Sendable {
 }
 
 extension AgentSettings {
-    /// - Parameters:
-    ///   - environment: process environment with the env files beneath it.
-    ///   - tokenFile: content of the token file or systemd credential, where there is one.
+    /// `environment` is the process's with the env files beneath it; `tokenFile` the content of the token file or
+    /// systemd credential, where there is one.
     package init(environment: [String: String], tokenFile: String?) throws(SettingsFaults) {
         var reader = SettingsReader(environment)
         controlPlaneURL = reader.url("CROSSLOGIC_CONTROL_PLANE_URL", required: true) ?? ""

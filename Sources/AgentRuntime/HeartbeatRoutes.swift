@@ -19,9 +19,7 @@ package struct HeartbeatRoutes: Sendable {
         self.token = token
     }
 
-    /// - Parameters:
-    ///   - path: without the query.
-    ///   - authorization: the header's value, where there is one.
+    /// `path` is without the query; `authorization` the header's value, where there is one.
     package func reply(to path: String, authorization: String?) -> Reply {
         if path == "/healthz" { return text("ok\n") }
         guard isAllowed(authorization) else {

@@ -14,7 +14,8 @@ enum OperatorPhrases {
         case .controlPlaneFound: (.notice, "control plane answers again")
         case .revoked: (.notice, "the control plane has revoked this node")
         case .engineStarted(let pid): (.notice, "engine started, pid \(pid)")
-        case .phase(let phase, let after): (.info, "phase \(phase.rawValue)\(after.map { " at +\(seconds($0))" } ?? "")")
+        case .phase(let phase, let after):
+            (.info, "phase \(phase.rawValue)\(after.map { " at +\(seconds($0))" } ?? "")")
         case .canaryFailed(let reason, let attempt): (.warning, "one-token request \(attempt) failed: \(reason)")
         case .ready(let after): (.notice, "READY\(after.map { ", \(seconds($0)) after exec" } ?? "")")
         case .failed(let report, let exit): (.error, failed(report, exit))

@@ -116,7 +116,8 @@ final class Outbox: Sendable {
 
     /// Sets an event aside that the other side will never take.
     func park(_ item: Item) throws(FileFailure) {
-        try files.writeAtomically(item.body, to: "\(folder)/parked/\(EventCodec.padded(item.sequence)).json", mode: 0o600)
+        try files.writeAtomically(
+            item.body, to: "\(folder)/parked/\(EventCodec.padded(item.sequence)).json", mode: 0o600)
         try remove(item)
     }
 

@@ -34,14 +34,16 @@ struct SettingsReader {
     /// Goes into URLs and file names, so that only harmless characters are allowed.
     mutating func nodeID(_ name: String) -> String {
         guard let value = required(name) else { return "" }
-        let isHarmless = value.utf8.count <= 128 && value.utf8.allSatisfy {
-            switch $0 {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-                true
-            default: false
+        let isHarmless =
+            value.utf8.count <= 128
+            && value.utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                    true
+                default: false
+                }
             }
-        }
         if !isHarmless || value.hasPrefix(".") {
             fault(name, "must be at most 128 letters, digits, '-', '_' and '.', not beginning with '.'")
         }

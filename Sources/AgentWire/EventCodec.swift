@@ -4,9 +4,8 @@ package import AgentCore
 package enum EventCodec {
     package static let contentType = "application/cloudevents+json"
 
-    /// - Parameters:
-    ///   - id: stable over retries and restarts; the receiver drops what it has seen.
-    ///   - sequence: rises by one per event of this node, over restarts too.
+    /// `id` is stable over retries and restarts: the receiver drops what it has seen. `sequence` rises by one per
+    /// event of this node, over restarts too.
     package static func render(
         _ report: Report, node: NodeSnapshot, id: String, sequence: UInt64, wallTime: Double
     ) -> [UInt8] {

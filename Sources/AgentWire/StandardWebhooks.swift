@@ -1,11 +1,9 @@
-internal import FoundationEssentials
 package import AgentCore
+internal import FoundationEssentials
 
 /// Signature headers of the Standard Webhooks specification 1.0.0 (symmetric, `v1`).
 package enum StandardWebhooks {
-    /// - Parameters:
-    ///   - secret: raw text, or `whsec_` followed by base64.
-    ///   - timestamp: seconds since 1970 of this try.
+    /// `secret` is raw text, or `whsec_` followed by base64; `timestamp` is seconds since 1970 of this try.
     package static func headers(
         id: String, timestamp: Int64, body: [UInt8], secret: Secret, signer: any MessageSigner
     ) -> [(name: String, value: Secret)] {

@@ -23,7 +23,8 @@ internal import Testing
         for _ in 1...3 {
             let item = try #require(first.first()?.item)
             try first.persist(item)
-            if item.id == "a" { try first.remove(item) } else { break }
+            guard item.id == "a" else { break }
+            try first.remove(item)
         }
         let second = try outbox(files)
         #expect(second.first()?.item.id == "b")

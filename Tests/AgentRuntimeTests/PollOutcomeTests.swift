@@ -10,10 +10,12 @@ internal import Testing
         PollOutcome(response, defaults: AssignmentDefaults())
     }
 
-    @Test("An answer that is no assignment is a control plane in trouble, in words", arguments: [
-        (200, "<html>login</html>", "HTML"), (200, #"{"generation":1,"#, "not valid JSON"), (200, "", "empty"),
-        (500, "", "answered 500"), (401, "", "401"), (403, "", "403"), (302, "", "answered 302"),
-    ])
+    @Test(
+        "An answer that is no assignment is a control plane in trouble, in words",
+        arguments: [
+            (200, "<html>login</html>", "HTML"), (200, #"{"generation":1,"#, "not valid JSON"), (200, "", "empty"),
+            (500, "", "answered 500"), (401, "", "401"), (403, "", "403"), (302, "", "answered 302"),
+        ])
     func trouble(status: Int, body: String, words: String) {
         guard case .failed(let reason) = outcome(.answer(status, body)) else {
             Issue.record("\(status) was taken for an answer")
@@ -39,10 +41,12 @@ internal import Testing
         #expect(etag == "\"7\"")
     }
 
-    @Test("Events: what to send again, what to set aside", arguments: [
-        (202, EventVerdict.accepted), (400, .refused), (413, .refused), (422, .refused), (408, .tryAgain),
-        (425, .tryAgain), (429, .tryAgain), (500, .tryAgain), (503, .tryAgain),
-    ])
+    @Test(
+        "Events: what to send again, what to set aside",
+        arguments: [
+            (202, EventVerdict.accepted), (400, .refused), (413, .refused), (422, .refused), (408, .tryAgain),
+            (425, .tryAgain), (429, .tryAgain), (500, .tryAgain), (503, .tryAgain),
+        ])
     func verdicts(status: Int, verdict: EventVerdict) {
         #expect(EventVerdict(status: status) == verdict)
     }

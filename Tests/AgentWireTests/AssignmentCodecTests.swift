@@ -64,9 +64,11 @@ internal import Testing
             ])
     }
 
-    @Test("Arguments that would leak or override are refused", arguments: [
-        "--api-key=x", "--api_key", "--hf-token", "--served-model-name", "-tp", "--config",
-    ])
+    @Test(
+        "Arguments that would leak or override are refused",
+        arguments: [
+            "--api-key=x", "--api_key", "--hf-token", "--served-model-name", "-tp", "--config",
+        ])
     func reservedArguments(argument: String) {
         let fields = faults(
             #""generation":1,"model":"m","model_uri":"s3://b/m","extra_args":["\#(argument)"],"# + Self.store)
@@ -86,9 +88,11 @@ internal import Testing
         }
     }
 
-    @Test("What is no JSON is said in words", arguments: [
-        ("<html>", "HTML"), ("", "empty"), (#"{"generation":1"#, "not valid JSON"), ("[1]", "must be an object"),
-    ])
+    @Test(
+        "What is no JSON is said in words",
+        arguments: [
+            ("<html>", "HTML"), ("", "empty"), (#"{"generation":1"#, "not valid JSON"), ("[1]", "must be an object"),
+        ])
     func notJSON(body: String, words: String) {
         do throws(AssignmentRejection) {
             _ = try AssignmentCodec.decode([UInt8](body.utf8), defaults: AssignmentDefaults())

@@ -5,10 +5,12 @@ internal import Testing
 @Suite struct EnvFileTests {
     private func parse(_ text: String) -> [String: String] { EnvFile.parse([UInt8](text.utf8)).variables }
 
-    @Test("Lines are read as a shell and systemd both read them", arguments: [
-        ("A=1", "1"), ("export A=1", "1"), ("A=\"a b\"", "a b"), ("A='a \"b\"'", "a \"b\""), ("  A = 1", ""),
-        ("A=\"a\\\"b\\\\c\"", "a\"b\\c"), ("A=", ""), ("# c\n\nA=1\r\n", "1"), ("A=1\nA=2", "2"), ("A=x=y", "x=y"),
-    ])
+    @Test(
+        "Lines are read as a shell and systemd both read them",
+        arguments: [
+            ("A=1", "1"), ("export A=1", "1"), ("A=\"a b\"", "a b"), ("A='a \"b\"'", "a \"b\""), ("  A = 1", ""),
+            ("A=\"a\\\"b\\\\c\"", "a\"b\\c"), ("A=", ""), ("# c\n\nA=1\r\n", "1"), ("A=1\nA=2", "2"), ("A=x=y", "x=y"),
+        ])
     func lines(text: String, value: String) {
         #expect(parse(text)["A", default: ""] == value)
     }
@@ -24,9 +26,11 @@ internal import Testing
         #expect(faults.map(\.field) == ["line 2", "line 3", "line 4"])
     }
 
-    @Test("What is written is read back, whatever the bytes", arguments: [
-        "plain", "with blank", "quote\"quote", "back\\slash", "$HOME", "`id`", "'", "ü€", "",
-    ])
+    @Test(
+        "What is written is read back, whatever the bytes",
+        arguments: [
+            "plain", "with blank", "quote\"quote", "back\\slash", "$HOME", "`id`", "'", "ü€", "",
+        ])
     func roundTrip(value: String) throws {
         let bytes = try #require(EnvFile.render([EnvironmentVariable("A", value)]))
         #expect(parse(String(decoding: bytes, as: UTF8.self)) == ["A": value])

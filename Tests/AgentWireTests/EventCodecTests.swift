@@ -43,10 +43,12 @@ internal import Testing
         #expect(!text.contains("canary"))
     }
 
-    @Test("UTC is written without a calendar library, leap days included", arguments: [
-        (0.0, "1970-01-01T00:00:00.000Z"), (951_782_400, "2000-02-29T00:00:00.000Z"),
-        (1_709_251_199.999, "2024-02-29T23:59:59.999Z"), (4_102_444_800, "2100-01-01T00:00:00.000Z"),
-    ])
+    @Test(
+        "UTC is written without a calendar library, leap days included",
+        arguments: [
+            (0.0, "1970-01-01T00:00:00.000Z"), (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199.999, "2024-02-29T23:59:59.999Z"), (4_102_444_800, "2100-01-01T00:00:00.000Z"),
+        ])
     func time(seconds: Double, text: String) {
         #expect(WallClock.rfc3339(seconds) == text)
     }

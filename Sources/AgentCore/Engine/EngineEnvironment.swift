@@ -8,9 +8,8 @@ package enum EngineEnvironment {
         "VLLM_USE_RUNAI_STREAMER", "VLLM_STREAMER_CONCURRENCY", "VLLM_STREAMER_MEMORY_LIMIT", "VLLM_GPU_MEMORY_UTIL",
     ]
 
-    /// - Parameters:
-    ///   - inherited: the agent's own environment.
-    ///   - cacheFolder: absolute, the same on every node: paths are part of the compile cache's key.
+    /// `inherited` is the agent's own environment. `cacheFolder` is absolute and the same on every node: paths are
+    /// part of the compile cache's key.
     package static func variables(
         for assignment: Assignment, on install: EngineInstall, inherited: [String: String], cacheFolder: String
     ) -> [EnvironmentVariable] {

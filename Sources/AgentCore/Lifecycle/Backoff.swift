@@ -12,7 +12,7 @@ package struct Backoff: Equatable, Sendable {
         self.longest = longest
     }
 
-    /// - Parameter fraction: random, uniform in 0..<1.
+    /// `fraction` is random, uniform in 0..<1.
     package mutating func next(fraction: Double) -> Duration {
         let cap = min(first * (1 << min(tries, 20)), longest)
         tries += 1

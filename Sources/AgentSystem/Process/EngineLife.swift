@@ -97,9 +97,11 @@ actor EngineLife {
     /// From now on the end of each of these is told.
     func watch(_ processes: [(ProcessIdentity, EngineProcess)]) {
         guard main != nil else { return }
-        let watches = workers ?? MemberWatches(on: executor.queue, open: open) { [events, clocks] process in
-            events.yield(.processEnded(process, at: clocks.now()))
-        }
+        let watches =
+            workers
+            ?? MemberWatches(on: executor.queue, open: open) { [events, clocks] process in
+                events.yield(.processEnded(process, at: clocks.now()))
+            }
         workers = watches
         for (identity, process) in processes {
             watches.watch(identity, process) { [weak self] identity in

@@ -26,7 +26,7 @@ final class MemberWatches {
         self.ended = ended
     }
 
-    /// - Parameter forget: called on the queue with the identity of a process that has ended; must lead to `end`.
+    /// `forget` is called on the queue with the identity of a process that has ended, and must lead to `end`.
     func watch(
         _ identity: ProcessIdentity, _ process: EngineProcess, forget: @escaping @Sendable (ProcessIdentity) -> Void
     ) {

@@ -24,25 +24,30 @@ internal import Testing
             ])
     }
 
-    @Test("Flags follow the installed version", arguments: [
-        ("0.8.5.post2", "--shutdown-timeout", false), ("0.17.1", "--shutdown-timeout", false),
-        ("0.18.0", "--shutdown-timeout", true), ("0.10.0", "--disable-log-requests", true),
-        ("0.10.1", "--disable-log-requests", false), ("0.33.0rc1", "--disable-log-requests", false),
-    ])
+    @Test(
+        "Flags follow the installed version",
+        arguments: [
+            ("0.8.5.post2", "--shutdown-timeout", false), ("0.17.1", "--shutdown-timeout", false),
+            ("0.18.0", "--shutdown-timeout", true), ("0.10.0", "--disable-log-requests", true),
+            ("0.10.1", "--disable-log-requests", false), ("0.33.0rc1", "--disable-log-requests", false),
+        ])
     func versionedFlags(version: String, flag: String, isThere: Bool) {
         #expect(arguments(version).contains(flag) == isThere)
     }
 
-    @Test("An unlimited buffer goes into the environment where vLLM refuses it as an argument", arguments: [
-        ("0.22.0", true), ("0.23.0", false), ("0.24.1", false), ("0.25.0", true),
-    ])
+    @Test(
+        "An unlimited buffer goes into the environment where vLLM refuses it as an argument",
+        arguments: [
+            ("0.22.0", true), ("0.23.0", false), ("0.24.1", false), ("0.25.0", true),
+        ])
     func unlimitedBuffer(version: String, isArgument: Bool) {
         let config = arguments(version) { $0.streamerMemoryLimit = -1 }[5]
         #expect(config.contains("memory_limit") == isArgument)
         var assignment = Assignment.sample()
         assignment.streamerMemoryLimit = -1
         let install = EngineInstall(executable: "/opt/vllm/bin/vllm", vllm: EngineVersion(version))
-        let names = EngineEnvironment.variables(for: assignment, on: install, inherited: [:], cacheFolder: "/c").map(\.name)
+        let names = EngineEnvironment.variables(for: assignment, on: install, inherited: [:], cacheFolder: "/c").map(
+            \.name)
         #expect(names.contains("RUNAI_STREAMER_MEMORY_LIMIT") == !isArgument)
     }
 
@@ -51,9 +56,11 @@ internal import Testing
         #expect(!arguments("0.32.0").joined(separator: " ").contains("canary"))
     }
 
-    @Test("Versions compare by number, not by text", arguments: [
-        ("0.9.2", "0.10.0"), ("0.10.0", "0.10.1"), ("0.8.5", "0.8.5.post2"), ("0.32.0rc1", "0.32.1"),
-    ])
+    @Test(
+        "Versions compare by number, not by text",
+        arguments: [
+            ("0.9.2", "0.10.0"), ("0.10.0", "0.10.1"), ("0.8.5", "0.8.5.post2"), ("0.32.0rc1", "0.32.1"),
+        ])
     func versions(older: String, newer: String) throws {
         let (older, newer) = (try #require(EngineVersion(older)), try #require(EngineVersion(newer)))
         #expect(older <= newer)

@@ -40,9 +40,11 @@ internal import Testing
         #expect(script.on(.stopRequested).contains(.killEngine))
     }
 
-    @Test("An exit nobody asked for is a failure whatever its code", arguments: [
-        EngineExit.exited(code: 0), .exited(code: 1), .signalled(signal: 9, coreDumped: false),
-    ])
+    @Test(
+        "An exit nobody asked for is a failure whatever its code",
+        arguments: [
+            EngineExit.exited(code: 0), .exited(code: 1), .signalled(signal: 9, coreDumped: false),
+        ])
     func everyExitIsFailure(exit: EngineExit) {
         var script = MachineScript(MachineScript.serving)
         let actions = script.on(.engineExited(exit))
