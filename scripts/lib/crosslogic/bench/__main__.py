@@ -1,0 +1,109 @@
+"""`scripts/bench [NAME …]`: runs groups of figures, or single figures by a part of their name."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from crosslogic import install, swift
+from crosslogic.bench.figures import Figure, rows
+from crosslogic.console import Console
+from crosslogic.stack import Stack, interrupt_on_termination
+from crosslogic.waiting import NeverCameError
+
+# Each is a module beside this one, with `FIGURES`: a list of functions from Bench to a list of Figure.
+GROUPS = ["agent"]
+
+
+@dataclass
+class Bench:
+    """What a measurement is given."""
+
+    console: Console
+    binaries: Path
+    rclone: Path
+    engine: str
+    runs: int | None
+
+    def stack(self) -> Stack:
+        return Stack(self.binaries, self.rclone, "bench")
+
+    def count(self, usual: int) -> int:
+        return self.runs or usual
+
+    def note(self, text: str) -> None:
+        self.console.stage(text)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups ({', '.join(GROUPS)}) or GROUP.MEASUREMENT")
+    parser.add_argument("--json", action="store_true", help="a JSON list on standard output")
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help="samples of each measurement, instead of its usual number"
+    )
+    parser.add_argument("--list", action="store_true", help="the measurements there are")
+    parser.add_argument(
+        "--engine", choices=["real", "simulated"], default="real", help="for measurements that can do with either"
+    )
+    return parser.parse_args(arguments)
+
+
+def measurements() -> dict[str, object]:
+    found: dict[str, object] = {}
+    for group in GROUPS:
+        module: ModuleType = importlib.import_module(f"crosslogic.bench.{group}")
+        for function in module.FIGURES:
+            found[f"{group}.{function.__name__}"] = function
+    return found
+
+
+def chosen(names: list[str]) -> list[str]:
+    """Raises SystemExit naming what there is none of."""
+    known = list(measurements())
+    picked: list[str] = []
+    for name in names or GROUPS:
+        hits = [entry for entry in known if entry == name or entry.startswith(f"{name}.")]
+        if not hits:
+            raise SystemExit(f"scripts/bench: no group or measurement {name}; there are {', '.join(GROUPS + known)}")
+        picked += [hit for hit in hits if hit not in picked]
+    return picked
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    if options.list:
+        print("\n".join(measurements()))
+        return 0
+    console = Console(sys.stderr)
+    interrupt_on_termination()
+    names = chosen(options.names)
+    figures: list[Figure] = []
+    try:
+        binaries = swift.release_binaries(console)
+        rclone = install.ensure_tools(console) / "bin" / "rclone"
+        bench = Bench(console, binaries, rclone, options.engine, options.runs)
+        for name in names:
+            figures += measurements()[name](bench)
+    except (NeverCameError, install.InstallError, swift.BuildError) as error:
+        console.line(f"failed: {error}")
+        return 1
+    except KeyboardInterrupt:
+        console.done()
+        return 130
+    console.done()
+    if options.json:
+        json.dump([entry.as_json() for entry in figures], sys.stdout, indent=1)
+        print()
+    else:
+        print("\n".join(rows(figures)))
+    return 1 if any(entry.met is False for entry in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
