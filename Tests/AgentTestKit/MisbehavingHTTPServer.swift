@@ -80,12 +80,15 @@ package final class MisbehavingHTTPServer: Sendable {
 
     /// Ends every connection and refuses new ones. Must be called: the accepting thread keeps the server alive.
     package func stop() {
-        let open = state.withLock { state in
+        let isFirst = state.withLock { state -> Bool in
+            guard !state.isStopped else { return false }
             state.isStopped = true
-            return state.open
+            // Under the lock: a connection leaves the set before its number can be somebody else's.
+            for descriptor in state.open { shutdown(descriptor, Int32(SHUT_RDWR)) }
+            return true
         }
+        guard isFirst else { return }
         shutdown(listener, Int32(SHUT_RDWR))
-        for descriptor in open { shutdown(descriptor, Int32(SHUT_RDWR)) }
         release()
     }
 
