@@ -1,5 +1,5 @@
 internal import AgentCore
-internal import Synchronization
+internal import Locking
 
 /// What the run loop does to the engine. Each function is one effect; what it learns comes back as events.
 final class EngineEffects: Sendable {

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Synchronization
+internal import Locking
 
 /// A loopback TCP server that does to its clients what a script says, each connection on a thread of its own.
 package final class MisbehavingHTTPServer: Sendable {

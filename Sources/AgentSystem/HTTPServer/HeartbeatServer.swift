@@ -1,7 +1,7 @@
+internal import Locking
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
-internal import Synchronization
 
 /// HTTP/1.1 in, for small answers made on the spot: one event loop, one thread.
 package final class HeartbeatServer: Sendable {
