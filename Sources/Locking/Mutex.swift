@@ -40,7 +40,20 @@
         }
     }
 #else
-    package import Synchronization
+    internal import Synchronization
 
-    package typealias Mutex = Synchronization.Mutex
+    /// `Synchronization.Mutex` by a name that a thread sanitizer's run can give another meaning.
+    package struct Mutex<Value>: ~Copyable, Sendable {
+        private let mutex: Synchronization.Mutex<Value>
+
+        package init(_ value: sending Value) {
+            mutex = Synchronization.Mutex(value)
+        }
+
+        package func withLock<Result, Failure: Error>(
+            _ body: (inout sending Value) throws(Failure) -> sending Result
+        ) throws(Failure) -> sending Result {
+            try mutex.withLock(body)
+        }
+    }
 #endif
