@@ -11,17 +11,21 @@ struct AssignmentPoller: Sendable {
     let settings: AgentSettings
     let ports: AgentPorts
     let inbox: Inbox
+    let outbox: Outbox
 
     func run() async {
         var backoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
         var memory = PollMemory()
+        var trouble = Trouble()
         while !Task.isCancelled {
             let asked = ports.clocks.now()
             let outcome = await poll(etag: memory.etag)
             let wasHeld = ports.clocks.now() - asked >= Self.heldAtLeast
+            if outcome.isAnswer, trouble.end() { outbox.mayTry.raise() }
             switch outcome {
             case .answered(let event, let etag):
                 inbox.send(.controlPlaneFound)
+                if event?.isAssignment != true { outbox.expectNoAssignment() }
                 let news = memory.take(event, etag: etag)
                 if let event = news.event { inbox.send(event) }
                 // A server that neither holds the request nor minds the ETag must not be asked in a tight loop.
@@ -34,6 +38,7 @@ struct AssignmentPoller: Sendable {
                 return
             case .failed(let reason):
                 if Task.isCancelled { return }
+                _ = trouble.begin()
                 inbox.send(.controlPlaneLost(reason: reason))
                 await pause(&backoff)
             }
@@ -93,6 +98,10 @@ enum PollOutcome: Equatable {
     case revoked
     case failed(reason: String)
 
+    var isAnswer: Bool {
+        if case .failed = self { false } else { true }
+    }
+
     init(_ response: HTTPResponse, defaults: AssignmentDefaults) {
         switch response.status {
         case 200: self = Self.body(response, defaults: defaults)
@@ -118,5 +127,11 @@ enum PollOutcome: Equatable {
             return .answered(
                 .assignmentRejected(generation: error.generation, faults: error.faults), etag: etag)
         }
+    }
+}
+
+extension NodeEvent {
+    fileprivate var isAssignment: Bool {
+        if case .assignmentReceived = self { true } else { false }
     }
 }

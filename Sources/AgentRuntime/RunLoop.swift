@@ -41,8 +41,10 @@ struct RunLoop {
     private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
         let actions = machine.handle(event, at: now)
         let node = snapshot(at: now)
-        agent.view.publish(node, pendingEvents: outbox.pending)
+        agent.view.publish(node)
         tellStatus(node, actions)
+        // Its own events come before it in the list, and are for its callback already.
+        for case .prepare(let assignment) in actions { outbox.follow(assignment) }
         for action in actions { perform(action, node: node, in: &group) }
     }
 
@@ -52,7 +54,6 @@ struct RunLoop {
         let (engine, inbox) = (engine, inbox)
         switch action {
         case .prepare(let assignment):
-            outbox.setTarget(agent.eventTarget(assignment))
             group.addTask { inbox.send(await engine.prepare(assignment)) }
         case .startEngine: group.addTask { await engine.run(inbox) }
         case .probeHealth: group.addTask { await engine.probeHealth(inbox) }
@@ -60,7 +61,9 @@ struct RunLoop {
         case .terminateEngine: agent.ports.engineHost.terminateMain()
         case .killEngine: agent.ports.engineHost.killAll()
         case .explainFailure(let exit): engine.explain(exit, inbox)
-        case .arm(let timer, let delay): arm(timer, after: delay, in: &group)
+        case .arm(let timer, let delay):
+            if timer == .delivery { outbox.leave() }
+            arm(timer, after: delay, in: &group)
         case .cancel(let timer): timers[timer] = nil
         // Told together with the status line, in `tellStatus`.
         case .notifyReady, .notifyStopping: break

@@ -1,10 +1,11 @@
 internal import AgentCore
 internal import AgentTestKit
+internal import Locking
 internal import Testing
 
-@testable internal import AgentRuntime
-
 internal import struct Synchronization.Atomic
+
+@testable internal import AgentRuntime
 
 /// Counts the pauses: each one draws a fraction for its jitter.
 private final class PauseCounter: RandomSource {
@@ -31,7 +32,7 @@ private final class PauseCounter: RandomSource {
         let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(200, body) }
         let ports = AgentPorts.standIns(http: http, random: random)
         let (inbox, arrivals) = Inbox.make(clocks: SteppingClocks())
-        let poller = AssignmentPoller(settings: try .sample(), ports: ports, inbox: inbox)
+        let poller = AssignmentPoller(settings: try .sample(), ports: ports, inbox: inbox, outbox: .sample())
         let asked = await withTaskGroup { group in
             group.addTask { await poller.run() }
             var asked = 0
@@ -44,6 +45,28 @@ private final class PauseCounter: RandomSource {
         }
         #expect(random.pauses >= asked - 2)
         #expect(await told(arrivals, by: inbox) == 1)
+    }
+
+    @Test("A control plane that is found again gets its events at once")
+    func foundAgain() async throws {
+        let answers = Mutex([HTTPResponse.answer(503), .answer(304)])
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in
+            guard let next = answers.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else {
+                return try await neverAnswers()
+            }
+            return next
+        }
+        let (inbox, _) = Inbox.make(clocks: SteppingClocks())
+        let outbox = Outbox.sample()
+        let poller = AssignmentPoller(
+            settings: try .sample(), ports: .standIns(http: http), inbox: inbox, outbox: outbox)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await poller.run() }
+            // The time limit is what fails this test.
+            await outbox.mayTry.wait()
+            group.cancelAll()
+        }
+        #expect(answers.withLock { $0.isEmpty })
     }
 
     /// How many assignments, good or bad, were told.

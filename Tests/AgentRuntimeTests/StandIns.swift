@@ -1,6 +1,7 @@
 internal import AgentCore
-internal import AgentRuntime
 internal import AgentTestKit
+
+@testable internal import AgentRuntime
 
 extension AgentPorts {
     /// Stand-ins at every port.
@@ -22,5 +23,23 @@ extension AgentSettings {
                 "CROSSLOGIC_CONTROL_PLANE_URL": "http://control.test", "CROSSLOGIC_NODE_ID": "node-1",
                 "CROSSLOGIC_NODE_TOKEN": "token", "CROSSLOGIC_ENGINE": "/opt/vllm/bin/vllm",
             ], tokenFile: nil)
+    }
+}
+
+extension Outbox {
+    static func sample(files: any FileStore = InMemoryFileStore(), log: any OperatorLog = CollectingLog()) -> Outbox {
+        Outbox(
+            folder: "/state/outbox", files: files,
+            controlPlane: EventTarget(url: "http://control.test/events", bearer: Secret("token")), log: log)
+    }
+
+    func addSample(_ id: String, _ kind: ReportKind = .phase) {
+        add(kind, id: id) { [UInt8](OutboxEvent.sampleBody(id, sequence: $0).utf8) }
+    }
+}
+
+extension OutboxEvent {
+    static func sampleBody(_ id: String, sequence: UInt64) -> String {
+        #"{"id":"\#(id)","sequence":"\#(sequence)","type":"io.crosslogic.node.phase.v1"}"#
     }
 }
