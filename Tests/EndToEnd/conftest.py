@@ -5,7 +5,6 @@ The same scenarios run against the real vLLM (marker `real`) and against the sta
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +40,15 @@ def rclone(console: Console) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(binaries: Path, rclone: Path) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, binaries: Path, rclone: Path) -> Iterator[Stack]:
     """One per file: an S3 server with the model in it. Its end takes everything with it that a test left running."""
+    failed_before = request.session.testsfailed
     with Stack(binaries, rclone, "test") as stack:
-        stack.keep_folder = "CROSSLOGIC_KEEP" in os.environ
         stack.start_store()
         yield stack
+        if request.session.testsfailed > failed_before:
+            stack.keep_folder = True
+            print(f"\nlogs of what failed: {stack.folder}")
 
 
 @pytest.fixture(scope="module", params=BOTH_ENGINES)

@@ -400,11 +400,11 @@ def test_log_that_is_no_file_is_refused(
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one page, all of it taken."""
+    """A file system with every page taken."""
     folder = tmp_path / "full"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=16", "tmpfs", folder], check=True)
-    (folder / "ballast").write_bytes(bytes(4096))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=True)
+    (folder / "ballast").write_bytes(bytes(64 << 10))
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
