@@ -54,7 +54,8 @@ class Suite:
             Step("checks", self.checks),
             Step("Swift tests", self.swift_tests),
             Step("Swift tests under the thread sanitizer", self.race_tests) if races else None,
-            Step("end-to-end tests", self.end_to_end_tests),
+            Step("end-to-end tests, simulated engine", self.simulated_engine_tests),
+            Step("end-to-end tests, real engine", self.real_engine_tests) if not self.options.fast else None,
         ]
         return [step for step in steps if step]
 
@@ -78,15 +79,21 @@ class Suite:
         # Swift Testing writes beside the name it is given.
         return tally_of(report.with_name(f"{name}-swift-testing.xml"), code, self.console)
 
-    def end_to_end_tests(self) -> Tally:
-        install.ensure_build_packages(self.console)
+    def simulated_engine_tests(self) -> Tally:
         swift.release_binaries(self.console)
+        # They wait more than they work.
+        return self.pytest("simulated", ["-m", "not real", "--numprocesses", "4", "--dist", "loadfile"])
+
+    def real_engine_tests(self) -> Tally:
+        """One at a time: an engine keeps two cores busy while it starts, and what it does then is timed."""
+        swift.release_binaries(self.console)
+        install.ensure_engine(self.console)
+        return self.pytest("real", ["-m", "real"])
+
+    def pytest(self, name: str, arguments: list[str]) -> Tally:
         tools = install.ensure_tools(self.console)
-        chosen = ["-m", "not real"] if self.options.fast else []
-        if not self.options.fast:
-            install.ensure_engine(self.console)
-        report = self.reports / "end-to-end.xml"
-        code = self.run_shown([str(tools / "bin" / "pytest"), "-q", f"--junitxml={report}", *chosen])
+        report = self.reports / f"{name}.xml"
+        code = self.run_shown([str(tools / "bin" / "pytest"), "-q", f"--junitxml={report}", *arguments])
         return tally_of(report, code, self.console)
 
     def run_shown(self, command: list[str]) -> int:
