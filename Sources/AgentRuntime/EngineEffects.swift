@@ -1,5 +1,5 @@
 internal import AgentCore
-internal import Synchronization
+internal import Locking
 
 /// What the run loop does to the engine. Each function is one effect; what it learns comes back as events.
 final class EngineEffects: Sendable {
@@ -10,6 +10,8 @@ final class EngineEffects: Sendable {
         var pump: EngineLogPump?
         var leftoversAreGone = false
     }
+
+    private static let leftoversPatience = Duration.seconds(10)
 
     let probe: EngineProbe
     private let ports: AgentPorts
@@ -86,7 +88,17 @@ final class EngineEffects: Sendable {
     /// An agent that was killed leaves an engine that nobody watches; it holds the memory the next one needs.
     private func removeLeftovers() async {
         guard !state.withLock({ $0.leftoversAreGone }) else { return }
-        let killed = await ports.engineHost.removeLeftovers()
+        let killed = await withTaskGroup { [ports] group in
+            group.addTask { await ports.engineHost.removeLeftovers() }
+            group.addTask {
+                // A process that hangs in a driver cannot be killed; the start will then say what is in its way.
+                try? await Task.sleep(for: Self.leftoversPatience)
+                return []
+            }
+            let first = await group.next() ?? []
+            group.cancelAll()
+            return first
+        }
         state.withLock { $0.leftoversAreGone = true }
         guard !killed.isEmpty else { return }
         let pids = killed.map(String.init).joined(separator: ", ")

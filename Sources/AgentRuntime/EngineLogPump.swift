@@ -1,5 +1,5 @@
 internal import AgentCore
-internal import Synchronization
+internal import Locking
 
 /// Reads the engine's log and understands it, from before the exec to the verdict. `run` is the only reader.
 final class EngineLogPump: Sendable {

@@ -1,6 +1,8 @@
 internal import AgentCore
 internal import AgentWire
-internal import Synchronization
+internal import Locking
+
+internal import struct Synchronization.Atomic
 
 /// The last published snapshot, for whoever asks over HTTP. Written by the run loop, read by the server's thread.
 package final class NodeView: Sendable {

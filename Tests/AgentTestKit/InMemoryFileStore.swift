@@ -1,5 +1,5 @@
 package import AgentCore
-internal import Synchronization
+internal import Locking
 
 /// Stands in for the disk; can be told to be full.
 package final class InMemoryFileStore: FileStore {

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Synchronization
+internal import Locking
 
 /// A loopback TCP server that does to its clients what a script says, each connection on a thread of its own.
 package final class MisbehavingHTTPServer: Sendable {
@@ -80,12 +80,15 @@ package final class MisbehavingHTTPServer: Sendable {
 
     /// Ends every connection and refuses new ones. Must be called: the accepting thread keeps the server alive.
     package func stop() {
-        let open = state.withLock { state in
+        let isFirst = state.withLock { state -> Bool in
+            guard !state.isStopped else { return false }
             state.isStopped = true
-            return state.open
+            // Under the lock: a connection leaves the set before its number can be somebody else's.
+            for descriptor in state.open { shutdown(descriptor, Int32(SHUT_RDWR)) }
+            return true
         }
+        guard isFirst else { return }
         shutdown(listener, Int32(SHUT_RDWR))
-        for descriptor in open { shutdown(descriptor, Int32(SHUT_RDWR)) }
         release()
     }
 

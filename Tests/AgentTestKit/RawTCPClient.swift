@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Synchronization
+internal import Locking
 
 /// A TCP client that says exactly the bytes it is told, and reads only when asked.
 package final class RawTCPClient: Sendable {

@@ -1,5 +1,4 @@
 package import AgentCore
-internal import Synchronization
 
 /// Stands in for the network: answers each request by a function of its URL and announces it.
 package final class ScriptedHTTPClient: HTTPClient {

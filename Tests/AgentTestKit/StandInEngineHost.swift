@@ -1,5 +1,5 @@
 package import AgentCore
-internal import Synchronization
+internal import Locking
 
 /// Stands in for an engine host: a test tells the engine's life and sees what was asked of it.
 package final class StandInEngineHost: EngineHost {

@@ -1,5 +1,7 @@
 package import AgentCore
-internal import Synchronization
+internal import Locking
+
+internal import struct Synchronization.Atomic
 
 /// Stands in for systemd: keeps and announces every state.
 package final class RecordingServiceManager: ServiceManager {

@@ -31,9 +31,7 @@ actor LogFollower: EngineLogFollower {
     func next() async -> [UInt8]? {
         if signal == nil { startSignal() }
         while !Task.isCancelled {
-            let atPath = regularFile(at: path)
-            let opened = file.flatMap(Self.facts)
-            switch LogFollowing.step(path: atPath, open: opened, offset: offset) {
+            switch step() {
             case .read:
                 if let bytes = read() { return bytes }
             case .startOver:
@@ -43,7 +41,6 @@ actor LogFollower: EngineLogFollower {
                 if isFinishing { return nil }
                 await waitForChange()
             case .wait:
-                if let atPath, let opened, !atPath.isSame(as: opened) { signal?.watch(.nextFile, path) }
                 if isFinishing { return nil }
                 await waitForChange()
             }
@@ -58,6 +55,14 @@ actor LogFollower: EngineLogFollower {
                 $0.resumeWaiter()
             }
         }
+    }
+
+    private func step() -> LogFollowing.Step {
+        let atPath = regularFile(at: path)
+        let opened = file.flatMap(Self.facts)
+        let step = LogFollowing.step(path: atPath, open: opened, offset: offset)
+        if step == .wait, let atPath, let opened, !atPath.isSame(as: opened) { signal?.watch(.nextFile, path) }
+        return step
     }
 
     /// nil when the file was cut after it was looked at; the next look says so.
@@ -104,7 +109,8 @@ actor LogFollower: EngineLogFollower {
     private func changed(_ isClock: Bool) {
         // A folder that was deleted and made again needs a new watch.
         if isClock { signal?.watch(.folder, folder) }
-        resumeWaiter()
+        // Nothing to wake the reader for: other files come and go in the folder, and the clock ticks.
+        if waiter != nil, step() != .wait { resumeWaiter() }
     }
 
     private func waitForChange() async {

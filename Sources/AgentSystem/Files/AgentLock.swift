@@ -17,6 +17,11 @@ package final class AgentLock: Sendable {
         self.file = file
     }
 
+    deinit {
+        // Closing alone is not enough while a child is between fork and exec: it holds the file too until then.
+        flock(file.number, LOCK_UN)
+    }
+
     /// Takes the lock at once or says who has it.
     package static func acquire(_ path: String) throws(Refusal) -> AgentLock {
         let file: Descriptor

@@ -38,17 +38,23 @@ package struct LinuxFileStore: FileStore {
     }
 
     package func writeAtomically(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) {
+        try replace(path, with: bytes, mode: mode, synced: true)
+    }
+
+    /// Without `synced` the content is whole for every reader, but a power cut may lose it.
+    func replace(_ path: String, with bytes: [UInt8], mode: UInt32, synced: Bool) throws(FileFailure) {
         let (folder, name) = Self.split(path)
         try createFolders(folder)
         let number = Self.writes.wrappingAdd(1, ordering: .relaxed).newValue
         let temporary = "\(folder)/.\(name).\(getpid()).\(number)\(Self.temporarySuffix)"
         do throws(SystemError) {
-            try write(bytes, to: temporary, mode: mode)
+            try write(bytes, to: temporary, mode: mode, synced: synced)
             try SystemError.check("rename") { rename(temporary, path) }
         } catch {
             _ = unlink(temporary)
             throw error.on(path)
         }
+        guard synced else { return }
         do throws(SystemError) {
             // The rename itself is durable only once the folder is.
             try Descriptor.open(folder, O_RDONLY | O_DIRECTORY).sync()
@@ -57,14 +63,14 @@ package struct LinuxFileStore: FileStore {
         }
     }
 
-    private func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(SystemError) {
+    private func write(_ bytes: [UInt8], to path: String, mode: UInt32, synced: Bool) throws(SystemError) {
         // The name holds this process's id, so whatever stands there was left by a crash long ago.
         _ = unlink(path)
         let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
         // The umask has no say in it.
         try SystemError.check("fchmod") { fchmod(file.number, mode) }
         try file.write(bytes)
-        try file.sync()
+        if synced { try file.sync() }
     }
 
     package func createFolders(_ folder: String) throws(FileFailure) {

@@ -1,5 +1,5 @@
 internal import AgentCore
-internal import Synchronization
+internal import Locking
 
 /// A request and the one caller who waits for its answer.
 ///

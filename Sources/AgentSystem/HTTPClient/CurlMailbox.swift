@@ -1,5 +1,5 @@
 internal import AgentCore
-internal import Synchronization
+internal import Locking
 
 /// Between the callers and the thread: everything they share, behind one lock.
 final class CurlMailbox: Sendable {

@@ -70,7 +70,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
             context.read()
         case .refused:
             queue.append(.refusal(.tooManyConnections, includesBody: true))
-            answerQueue(context)
+            proceed(context)
         case .closed:
             context.close(promise: nil)
         }
@@ -82,11 +82,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        answerQueue(context)
-        switch phase {
-        case .reading, .lingering: context.read()
-        case .answering: break
-        }
+        proceed(context)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -102,6 +98,15 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     private func enqueue(_ item: HTTPRequestReader.Item, _ context: ChannelHandlerContext) {
         guard queue.count < Self.maximumQueue else { return context.close(promise: nil) }
         queue.append(item)
+    }
+
+    /// Answers what it can, and reads on only when nothing is on its way out.
+    private func proceed(_ context: ChannelHandlerContext) {
+        answerQueue(context)
+        switch phase {
+        case .reading, .lingering: context.read()
+        case .answering: break
+        }
     }
 
     private func answerQueue(_ context: ChannelHandlerContext) {
@@ -124,8 +129,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
         var isSynchronous = true
         written.futureResult.assumeIsolated().whenSuccess { [self] in
             answerIsOut(isLast: isLast, context)
-            guard !isSynchronous else { return }
-            channelReadComplete(context: context)
+            if !isSynchronous { proceed(context) }
         }
         context.writeAndFlush(wrapOutboundOut(buffer), promise: written)
         isSynchronous = false
@@ -162,20 +166,3 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
 
 @available(*, unavailable)
 extension HTTPConnectionHandler: Sendable {}
-
-/// What the connections of one server share, on its event loop.
-final class HTTPServerContext {
-    let limits: HeartbeatServerLimits
-    let handler: @Sendable (ServerRequest) -> ServerReply
-    let table: HTTPConnectionTable
-    var encoder = HTTPReplyEncoder()
-
-    init(limits: HeartbeatServerLimits, handler: @escaping @Sendable (ServerRequest) -> ServerReply) {
-        self.limits = limits
-        self.handler = handler
-        table = HTTPConnectionTable(limit: limits.connections)
-    }
-}
-
-@available(*, unavailable)
-extension HTTPServerContext: Sendable {}

@@ -1,7 +1,7 @@
+internal import Locking
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
-internal import Synchronization
 
 /// HTTP/1.1 in, for small answers made on the spot: one event loop, one thread.
 package final class HeartbeatServer: Sendable {
@@ -29,8 +29,8 @@ package final class HeartbeatServer: Sendable {
         self.handler = handler
     }
 
-    /// Answers from here on, and returns the port. Everything it made lives until `run()` has ended, which must
-    /// therefore follow.
+    /// Answers from here on, and returns the port. To be called once: everything it makes lives until `run()` has
+    /// ended, which must follow.
     package func start() async throws(HeartbeatServerFailure) -> UInt16 {
         guard let address = try? SocketAddress(ipAddress: host, port: Int(port)) else {
             throw .notAnAddress(host)

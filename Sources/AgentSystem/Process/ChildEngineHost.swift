@@ -2,7 +2,7 @@ package import AgentCore
 internal import CLinux
 internal import Dispatch
 internal import Glibc
-internal import Synchronization
+internal import Locking
 
 /// The engine as a child of the agent, for machines where systemd is not the service manager.
 ///

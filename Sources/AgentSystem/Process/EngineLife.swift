@@ -1,7 +1,7 @@
 internal import AgentCore
 internal import Dispatch
 internal import Glibc
-internal import Synchronization
+internal import Locking
 
 /// One engine, from its execution until its last process is gone.
 actor EngineLife {

@@ -43,7 +43,8 @@ struct EngineRecordFile: Sendable {
     }
 
     func save(_ record: EngineRecord) throws(FileFailure) {
-        try LinuxFileStore().writeAtomically(Array(record.text.utf8), to: path, mode: 0o600)
+        // Means nothing after a reboot, so there is nothing to keep through a power cut.
+        try LinuxFileStore().replace(path, with: Array(record.text.utf8), mode: 0o600, synced: false)
     }
 
     /// A record that cannot be removed does no harm: its process is checked before anything is done to it.

@@ -8,7 +8,6 @@ actor LeftoverRemoval {
     private let record: EngineRecordFile
     private var sweep: ProcessSweep?
     private var waiter: CheckedContinuation<[Int32], Never>?
-    private var isCancelled = false
 
     init(on executor: QueueExecutor, record: EngineRecordFile) {
         self.executor = executor
@@ -18,7 +17,8 @@ actor LeftoverRemoval {
     /// Returns the pids that were killed, once they are gone; nothing when the task is cancelled before that.
     /// A process that hangs in a driver cannot be ended by anybody, so whoever waits should set a limit.
     func run() async -> [Int32] {
-        await withTaskCancellationHandler {
+        if Task.isCancelled { return [] }
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { begin($0) }
         } onCancel: {
             executor.queue.async { self.assumeIsolated { $0.cancel() } }
@@ -26,7 +26,7 @@ actor LeftoverRemoval {
     }
 
     private func begin(_ continuation: CheckedContinuation<[Int32], Never>) {
-        guard !isCancelled, let record = record.load() else {
+        guard let record = record.load() else {
             continuation.resume(returning: [])
             return
         }
@@ -53,8 +53,8 @@ actor LeftoverRemoval {
         waiter = nil
     }
 
+    /// Runs behind `begin`, which the executor is already in when this is called.
     private func cancel() {
-        isCancelled = true
         sweep = nil
         waiter?.resume(returning: [])
         waiter = nil

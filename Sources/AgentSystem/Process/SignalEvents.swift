@@ -2,7 +2,7 @@ package import AgentCore
 internal import CLinux
 internal import Dispatch
 internal import Glibc
-internal import Synchronization
+internal import Locking
 
 /// The agent's signals as events. Signals of one kind that come together are one event, and no kind can crowd out
 /// another, however many come.

@@ -33,20 +33,26 @@ package struct StderrLog: OperatorLog {
         let time = LinuxClocks().wallTime()
         outbox.submit { [descriptor, format] dropped in
             if dropped > 0 {
-                emit(format.line(.warning, "\(dropped) log lines were dropped: the log is not being read", at: time))
+                let loss = "\(dropped) log lines were dropped: the log is not being read"
+                Self.emit(format.line(.warning, loss, at: time), to: descriptor)
             }
-            emit(format.line(level, line, at: time))
+            Self.emit(format.line(level, line, at: time), to: descriptor)
+        }
+    }
 
-            func emit(_ line: String) {
-                var bytes = Array(line.utf8)[...]
-                while !bytes.isEmpty {
-                    let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-                    if written >= 0 {
-                        bytes.removeFirst(written)
-                    } else if errno != EINTR {
-                        return
-                    }
-                }
+    private static func emit(_ line: String, to descriptor: Int32) {
+        var bytes = Array(line.utf8)[...]
+        while !bytes.isEmpty {
+            let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if written >= 0 {
+                bytes.removeFirst(written)
+            } else if errno == EAGAIN {
+                // Whoever shares this terminal or pipe with us has made it non-blocking.
+                var query = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&query, 1, -1)
+            } else if errno != EINTR {
+                // A log that cannot be written has nowhere to say so.
+                return
             }
         }
     }

@@ -47,6 +47,19 @@ extension EngineHostSuite {
             #expect(Set(await host.removeLeftovers()).isSuperset(of: pids))
         }
 
+        @Test("A removal that was cancelled before it began kills nothing")
+        func cancelled() async throws {
+            let host = ChildEngineHost(record: folder.file("engine"), clocks: LinuxClocks())
+            let pids = try await abandonedEngine()
+            await withTaskGroup(of: [Int32].self) { group in
+                group.cancelAll()
+                group.addTask { await host.removeLeftovers() }
+                #expect(await group.next() == [])
+            }
+            #expect(pids.allSatisfy(isRunning))
+            #expect(Set(await host.removeLeftovers()).isSuperset(of: pids))
+        }
+
         /// The main process and its worker, running, their agent gone.
         private func abandonedEngine() async throws -> [Int32] {
             await #expect(processExitsWith: .success) { [path = folder.path as String] in

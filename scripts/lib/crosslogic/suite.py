@@ -69,8 +69,15 @@ class Suite:
     def race_tests(self) -> Tally:
         # A scratch folder of its own: the two kinds of object files would otherwise push each other out.
         scratch = ["--scratch-path", str(ROOT / ".build" / "thread-sanitizer"), "--sanitize", "thread"]
-        swift.build(["swift", "build", "--build-tests", *scratch], "building with the thread sanitizer", self.console)
-        return self.swift_test("races", [*scratch, "--skip-build", "--filter", "|".join(RACE_TARGETS)])
+        scratch += ["-Xswiftc", "-DTHREAD_SANITIZER"]
+        os.environ["CROSSLOGIC_AGENT_ONLY"] = "1"
+        try:
+            swift.build(
+                ["swift", "build", "--build-tests", *scratch], "building with the thread sanitizer", self.console
+            )
+            return self.swift_test("races", [*scratch, "--skip-build", "--filter", "|".join(RACE_TARGETS)])
+        finally:
+            del os.environ["CROSSLOGIC_AGENT_ONLY"]
 
     def swift_test(self, name: str, arguments: list[str]) -> Tally:
         report = self.reports / f"{name}.xml"
