@@ -24,6 +24,10 @@ from crosslogic.paths import ROOT
 RACE_TARGETS = ["AgentCoreTests", "AgentRuntimeTests", "AgentSystemTests"]
 
 
+# How Swift Testing's lines begin that say: it begins, it has passed.
+UNEVENTFUL = ("\u25c7 ", '\u2714 Test "', "\u2714 Suite", "[")
+
+
 @dataclass
 class Tally:
     passed: int = 0
@@ -82,9 +86,12 @@ class Suite:
     def swift_test(self, name: str, arguments: list[str]) -> Tally:
         report = self.reports / f"{name}.xml"
         command = ["swift", "test", "--parallel", "--disable-xctest", "--xunit-output", str(report), *arguments]
-        code = self.run_shown(command)
-        # Swift Testing writes beside the name it is given.
-        return tally_of(report.with_name(f"{name}-swift-testing.xml"), code, self.console)
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+            for line in run.stdout or []:
+                if not line.startswith(UNEVENTFUL):
+                    print(line, end="", flush=True)
+            code = run.wait()
+        return tally_of(report, code, self.console)
 
     def simulated_engine_tests(self) -> Tally:
         swift.release_binaries(self.console)
@@ -100,11 +107,9 @@ class Suite:
     def pytest(self, name: str, arguments: list[str]) -> Tally:
         tools = install.ensure_tools(self.console)
         report = self.reports / f"{name}.xml"
-        code = self.run_shown([str(tools / "bin" / "pytest"), "-q", f"--junitxml={report}", *arguments])
+        command = [str(tools / "bin" / "pytest"), "-q", f"--junitxml={report}", *arguments]
+        code = subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
         return tally_of(report, code, self.console)
-
-    def run_shown(self, command: list[str]) -> int:
-        return subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
 
 
 def tally_of(report: Path, code: int, console: Console) -> Tally:
