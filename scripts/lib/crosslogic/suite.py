@@ -75,6 +75,9 @@ class Suite:
         scratch = ["--scratch-path", str(ROOT / ".build" / "thread-sanitizer"), "--sanitize", "thread"]
         scratch += ["-Xswiftc", "-DTHREAD_SANITIZER"]
         os.environ["CROSSLOGIC_AGENT_ONLY"] = "1"
+        # Resolving for the agent alone forgets the versions of everything else.
+        resolved = ROOT / "Package.resolved"
+        versions = resolved.read_bytes()
         try:
             swift.build(
                 ["swift", "build", "--build-tests", *scratch], "building with the thread sanitizer", self.console
@@ -82,6 +85,7 @@ class Suite:
             return self.swift_test("races", [*scratch, "--skip-build", "--filter", "|".join(RACE_TARGETS)])
         finally:
             del os.environ["CROSSLOGIC_AGENT_ONLY"]
+            resolved.write_bytes(versions)
 
     def swift_test(self, name: str, arguments: list[str]) -> Tally:
         report = self.reports / f"{name}.xml"
