@@ -59,6 +59,8 @@ package protocol ServiceManager: Sendable {
 /// Who listens on a TCP port of this machine.
 package protocol PortInspector: Sendable {
     func listeners(onTCPPort port: UInt16) -> [PortListener]
+    /// Whether one of these processes listens there; looks at them alone, however many others there are.
+    func listens(onTCPPort port: UInt16, anyOf pids: [Int32]) -> Bool
 }
 
 package struct PortListener: Equatable, Sendable {

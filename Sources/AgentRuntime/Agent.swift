@@ -44,6 +44,8 @@ package struct Agent: Sendable {
             }
             group.cancelAll()
         }
+        // A preparation that was overtaken by the end may have left its file.
+        EnginePreparer(settings: settings, ports: ports).removeCredentials()
     }
 
     func eventTarget(_ assignment: Assignment?) -> EventTarget {
