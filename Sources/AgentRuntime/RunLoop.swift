@@ -8,6 +8,7 @@ struct RunLoop {
     private let inbox: Inbox
     private let engine: EngineEffects
     private var machine: NodeMachine
+    private var redaction: Redaction
     private var timers: [NodeTimer: UInt64] = [:]
     private var timersArmed: UInt64 = 0
     private var lastStatus = ""
@@ -17,6 +18,7 @@ struct RunLoop {
         self.agent = agent
         self.outbox = outbox
         self.inbox = inbox
+        redaction = agent.redaction(with: nil)
         engine = EngineEffects(settings: agent.settings, ports: agent.ports)
         var durations = LifecycleSettings()
         durations.drain = .seconds(agent.settings.drainSeconds)
@@ -39,7 +41,8 @@ struct RunLoop {
 
     /// The one gate: the state changes first, then everything that follows is performed.
     private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
-        let actions = machine.handle(event, at: now)
+        if case .assignmentReceived(let assignment) = event { redaction = agent.redaction(with: assignment) }
+        let actions = machine.handle(event.redacted(by: redaction), at: now)
         let node = snapshot(at: now)
         agent.view.publish(node, pendingEvents: outbox.pending)
         tellStatus(node, actions)
