@@ -44,6 +44,15 @@ package struct Agent: Sendable {
             }
             group.cancelAll()
         }
+        // A preparation that was overtaken by the end may have left its file.
+        EnginePreparer(settings: settings, ports: ports).removeCredentials()
+    }
+
+    /// Secrets of the node itself and of its newest assignment.
+    func redaction(with assignment: Assignment?) -> Redaction {
+        let store = settings.assignmentDefaults.store
+        let own = [settings.nodeToken, settings.heartbeatToken, store?.accessKeyID, store?.secretAccessKey]
+        return Redaction(own.compactMap { $0 } + (assignment?.secrets ?? []))
     }
 
     func eventTarget(_ assignment: Assignment?) -> EventTarget {

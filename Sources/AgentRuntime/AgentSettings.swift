@@ -20,6 +20,8 @@ package struct AgentSettings: Sendable {
     package var runtimeFolder: String
     package var cacheFolder: String
     package var drainSeconds: Int
+    /// Absolute path of a PEM bundle; nil trusts what the system trusts.
+    package var certificateAuthorityFile: String?
     /// The environment the engine may inherit from.
     package var environment: [String: String]
 
@@ -51,9 +53,9 @@ extension AgentSettings {
         nodeToken = reader.token("CROSSLOGIC_NODE_TOKEN", file: tokenFile)
         assignmentDefaults = reader.assignmentDefaults()
         engine = reader.path("CROSSLOGIC_ENGINE")
-        engineArguments = (environment["CROSSLOGIC_ENGINE_ARGS"] ?? "").split(separator: " ").map(String.init)
+        engineArguments = reader.arguments("CROSSLOGIC_ENGINE_ARGS")
         engineLog = reader.path("CROSSLOGIC_ENGINE_LOG") ?? "/tmp/vllm.log"
-        engineAddress = reader.text("CROSSLOGIC_ENGINE_ADDRESS") ?? "0.0.0.0"
+        engineAddress = reader.address("CROSSLOGIC_ENGINE_ADDRESS") ?? "0.0.0.0"
         enginePort = UInt16(reader.integer("CROSSLOGIC_ENGINE_PORT", in: 1...65535) ?? 8000)
         (heartbeatAddress, heartbeatPort) = reader.listenAddress(
             "CROSSLOGIC_HEARTBEAT_LISTEN", default: ("127.0.0.1", 9400))
@@ -66,11 +68,12 @@ extension AgentSettings {
         runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"
         cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? environment["CACHE_DIRECTORY"] ?? "/var/cache/crosslogic"
         drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
+        certificateAuthorityFile = reader.path("CROSSLOGIC_CA_FILE")
         self.environment = environment
         guard reader.faults.isEmpty else { throw SettingsFaults(faults: reader.faults) }
     }
 
     package static func isLoopback(_ address: String) -> Bool {
-        address.hasPrefix("127.") || address == "localhost" || address == "::1"
+        address.hasPrefix("127.") || address == "::1"
     }
 }

@@ -97,8 +97,23 @@ struct SettingsReader {
         }
         var host = value[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        if host.isEmpty { fault(name, "is \"\(value)\", must be address:port") }
+        if !IPAddress.isLiteral(host) {
+            fault(name, "is \"\(value)\", must be address:port with an IP address, such as 127.0.0.1:9400")
+        }
         return (String(host), port)
+    }
+
+    mutating func address(_ name: String) -> String? {
+        guard let value = text(name) else { return nil }
+        if !IPAddress.isLiteral(value) { fault(name, "is \"\(value)\", must be an IP address") }
+        return value
+    }
+
+    /// Blank-separated; faults never repeat an argument's value, which may be a secret.
+    mutating func arguments(_ name: String) -> [String] {
+        let arguments = (text(name) ?? "").split(separator: " ").map(String.init)
+        for (_, problem) in AssignmentRules.nodeArguments(arguments) { fault(name, problem) }
+        return arguments
     }
 
     mutating func assignmentDefaults() -> AssignmentDefaults {

@@ -13,7 +13,7 @@ struct RealParts {
         http = CurlHTTPClient(
             settings: CurlSettings(
                 userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
-                certificateAuthorityFile: settings.environment["CROSSLOGIC_CA_FILE"]),
+                certificateAuthorityFile: settings.certificateAuthorityFile),
             clocks: clocks)
         service = NotifySocket()
         ports = AgentPorts(

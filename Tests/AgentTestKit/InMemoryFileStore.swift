@@ -38,6 +38,10 @@ package final class InMemoryFileStore: FileStore {
         if isFull { throw FileFailure(operation: "write", path: path, errno: 28, reason: "No space left on device") }
     }
 
+    package func writeForThisBoot(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) {
+        try writeAtomically(bytes, to: path, mode: mode)
+    }
+
     package func remove(_ path: String) throws(FileFailure) {
         state.withLock { state in
             state.files[path] = nil

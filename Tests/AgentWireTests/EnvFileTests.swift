@@ -30,10 +30,18 @@ internal import Testing
         "What is written is read back, whatever the bytes",
         arguments: [
             "plain", "with blank", "quote\"quote", "back\\slash", "$HOME", "`id`", "'", "ü€", "",
+            // A combining mark makes one Character of itself and what stands before it.
+            "a\"\u{301}b", "\\\u{301}", "\u{301}", "\"\u{301}", "=\u{301}",
         ])
     func roundTrip(value: String) throws {
         let bytes = try #require(EnvFile.render([EnvironmentVariable("A", value)]))
         #expect(parse(String(decoding: bytes, as: UTF8.self)) == ["A": value])
+    }
+
+    @Test("A quote is escaped also where a combining mark makes one Character of both")
+    func combiningMark() throws {
+        let bytes = try #require(EnvFile.render([EnvironmentVariable("A", "\"\u{301}")]))
+        #expect(bytes == [UInt8](#"A="\""#.utf8) + [0xCC, 0x81] + [UInt8]("\"\n".utf8))
     }
 
     @Test("A value that would begin a line of its own is refused", arguments: ["a\nB=1", "a\u{0}b", "a\rb"])

@@ -24,6 +24,13 @@ package enum AssignmentRules {
         "--api-key": "would show the key in argv and in the engine's log; set VLLM_API_KEY on the node",
         "--hf-token": "would show the token in argv; set HF_TOKEN on the node",
         "--config": "could override everything that was checked",
+        "--ssl-*": "the agent checks readiness over plain HTTP",
+    ]
+
+    /// Those of `reservedFlags` that the node's own arguments may not set either. The rest only tunes an engine, and
+    /// the node knows its machine best: its arguments come last on the command line and win.
+    package static let reservedOnNode: Set<String> = [
+        "--host", "--port", "--uds", "--model", "--served-model-name", "--api-key", "--hf-token", "--config", "--ssl-*",
     ]
 
     package static func model(_ name: String) -> String? {
@@ -71,12 +78,25 @@ package enum AssignmentRules {
 
     /// Faults by position, so that the sender can find the argument.
     package static func extraArguments(_ arguments: [String]) -> [(index: Int, problem: String)] {
+        faults(arguments, reserved: reservedFlags)
+    }
+
+    /// The same for the arguments that this node adds to every assignment.
+    package static func nodeArguments(_ arguments: [String]) -> [(index: Int, problem: String)] {
+        faults(arguments, reserved: reservedFlags.filter { reservedOnNode.contains($0.key) })
+    }
+
+    private static func faults(
+        _ arguments: [String], reserved: [String: String]
+    ) -> [(index: Int, problem: String)] {
         arguments.enumerated().compactMap { index, argument in
             if argument.utf8.contains(0) { return (index, "contains a NUL") }
             guard argument.hasPrefix("-") else { return nil }
-            // argparse takes underscores for hyphens and unambiguous abbreviations are refused by vLLM.
-            let flag = String(argument.prefix { $0 != "=" }.map { $0 == "_" ? "-" : $0 })
-            return reservedFlags[flag].map { (index, "\(flag) is not allowed here: \($0)") }
+            // vLLM takes underscores for hyphens and `--flag.key=value` for a key of a JSON value; abbreviations it
+            // refuses.
+            let flag = String(argument.prefix { $0 != "=" && $0 != "." }.map { $0 == "_" ? "-" : $0 })
+            let name = flag.hasPrefix("--ssl-") ? "--ssl-*" : flag
+            return reserved[name].map { (index, "\(flag) is not allowed here: \($0)") }
         }
     }
 

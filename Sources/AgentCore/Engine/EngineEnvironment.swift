@@ -1,8 +1,16 @@
 /// The engine's whole environment: the store's credentials, and what makes vLLM quiet, offline and explicit.
 package enum EngineEnvironment {
     /// Variables of the agent's own environment that an engine may need. Everything else stays with the agent.
-    package static let inheritedPrefixes = ["VLLM_", "HF_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "LD_", "TORCH_"]
-    package static let inheritedNames: Set<String> = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER"]
+    package static let inheritedPrefixes = [
+        "VLLM_", "HF_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "LD_", "TORCH_", "TORCHINDUCTOR_", "TRITON_",
+        "RUNAI_STREAMER_",
+    ]
+    package static let inheritedNames: Set<String> = [
+        "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER",
+        // Private authorities and proxies: boto3 and the streamer reach the store as the agent does.
+        "AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    ]
     /// Names the agent reads itself; vLLM would warn about them.
     package static let agentNames: Set<String> = [
         "VLLM_USE_RUNAI_STREAMER", "VLLM_STREAMER_CONCURRENCY", "VLLM_STREAMER_MEMORY_LIMIT", "VLLM_GPU_MEMORY_UTIL",
@@ -17,13 +25,14 @@ package enum EngineEnvironment {
         for (name, value) in inherited where isInherited(name) { variables[name] = Secret(value) }
         // torch.compile looks for ninja beside the interpreter.
         variables["PATH"] = Secret(path(inherited: inherited["PATH"], executable: install.executable))
-        for variable in defaults(cacheFolder: cacheFolder, version: install.effectiveVLLM)
-        where variables[variable.name] == nil {
-            variables[variable.name] = variable.value
+        var defaults = defaults(cacheFolder: cacheFolder, version: install.effectiveVLLM)
+        if assignment.useRunaiStreamer {
+            defaults += streamerDefaults
+            if let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM) {
+                variables[limit.name] = limit.value
+            }
         }
-        for variable in streamer(assignment, version: install.effectiveVLLM) {
-            variables[variable.name] = variable.value
-        }
+        for variable in defaults where variables[variable.name] == nil { variables[variable.name] = variable.value }
         if assignment.modelURI.hasPrefix("s3://") {
             for variable in credentials(assignment.store) { variables[variable.name] = variable.value }
         }
@@ -62,22 +71,21 @@ package enum EngineEnvironment {
         return variables
     }
 
-    private static func streamer(_ assignment: Assignment, version: EngineVersion) -> [EnvironmentVariable] {
-        guard assignment.useRunaiStreamer else { return [] }
-        var variables = [
-            // Must be an integer: "false" fails as `Unknown Error`.
-            EnvironmentVariable("RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING", "0"),
-            // The default of one second aborts connections that only wait their turn on a shared link.
-            EnvironmentVariable("RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS", "30000"),
-            // The only place where the cause of a failed read is written.
-            EnvironmentVariable("RUNAI_STREAMER_LOG_TO_STDERR", "1"),
-            EnvironmentVariable("RUNAI_STREAMER_LOG_LEVEL", "INFO"),
-        ]
-        if !EngineCommand.limitGoesInConfig(assignment.streamerMemoryLimit, version: version) {
-            variables.append(
-                EnvironmentVariable("RUNAI_STREAMER_MEMORY_LIMIT", String(assignment.streamerMemoryLimit)))
-        }
-        return variables
+    /// What the node sets itself wins over these.
+    private static let streamerDefaults = [
+        // Must be an integer: "false" fails as `Unknown Error`.
+        EnvironmentVariable("RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING", "0"),
+        // The default of one second aborts connections that only wait their turn on a shared link.
+        EnvironmentVariable("RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS", "30000"),
+        // The only place where the cause of a failed read is written.
+        EnvironmentVariable("RUNAI_STREAMER_LOG_TO_STDERR", "1"),
+        EnvironmentVariable("RUNAI_STREAMER_LOG_LEVEL", "INFO"),
+    ]
+
+    /// The assignment's limit, where this vLLM does not take it in the loader's configuration.
+    private static func streamerMemoryLimit(_ assignment: Assignment, version: EngineVersion) -> EnvironmentVariable? {
+        guard !EngineCommand.limitGoesInConfig(assignment.streamerMemoryLimit, version: version) else { return nil }
+        return EnvironmentVariable("RUNAI_STREAMER_MEMORY_LIMIT", String(assignment.streamerMemoryLimit))
     }
 
     private static func defaults(cacheFolder: String, version: EngineVersion) -> [EnvironmentVariable] {

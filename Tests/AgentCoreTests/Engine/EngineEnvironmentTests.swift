@@ -39,6 +39,26 @@ internal import Testing
         #expect(variables["HF_HUB_OFFLINE"] == "0")
     }
 
+    @Test(
+        "Private authorities, proxies and compiler caches reach the engine",
+        arguments: [
+            "AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
+            "https_proxy", "no_proxy", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR",
+        ])
+    func reachesEngine(name: String) {
+        #expect(variables([name: "here"])[name] == "here")
+    }
+
+    @Test("What the node says about the streamer wins over the defaults, never over the store")
+    func streamerSettings() {
+        let variables = variables([
+            "RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS": "90000", "RUNAI_STREAMER_S3_ENDPOINT": "http://elsewhere.test",
+        ])
+        #expect(variables["RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS"] == "90000")
+        #expect(variables["RUNAI_STREAMER_S3_ENDPOINT"] == "https://account.r2.cloudflarestorage.com")
+        #expect(variables["RUNAI_STREAMER_LOG_LEVEL"] == "INFO")
+    }
+
     @Test("vLLM 0.18 is not told to be offline: it would take the bucket for a hub name")
     func offline() {
         #expect(variables(version: "0.18.1")["HF_HUB_OFFLINE"] == nil)

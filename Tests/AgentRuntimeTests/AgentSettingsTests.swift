@@ -1,0 +1,58 @@
+internal import AgentCore
+internal import AgentRuntime
+internal import Testing
+
+@Suite struct AgentSettingsTests {
+    private static let required = [
+        "CROSSLOGIC_CONTROL_PLANE_URL": "http://control.test", "CROSSLOGIC_NODE_ID": "node-1",
+        "CROSSLOGIC_NODE_TOKEN": "token", "CROSSLOGIC_HEARTBEAT_TOKEN": "heartbeat-token",
+    ]
+
+    /// Names of the settings that are at fault.
+    private func faults(_ name: String, _ value: String) -> [String] {
+        do throws(SettingsFaults) {
+            _ = try AgentSettings(
+                environment: Self.required.merging([name: value]) { _, new in new }, tokenFile: nil)
+            return []
+        } catch {
+            return error.faults.map(\.field)
+        }
+    }
+
+    @Test(
+        "An address that is not an IP address is refused: nobody would listen there",
+        arguments: [
+            "localhost:9400", "node.example.com:9400", "127.1:9400", "127.0.0.1.evil:9400", ":9400", "[fe80:9400",
+        ])
+    func heartbeatNames(value: String) {
+        #expect(faults("CROSSLOGIC_HEARTBEAT_LISTEN", value) == ["CROSSLOGIC_HEARTBEAT_LISTEN"])
+    }
+
+    @Test("IP addresses are taken", arguments: ["127.0.0.1:0", "0.0.0.0:9400", "[::1]:9400", "10.0.0.7:9400"])
+    func heartbeatAddresses(value: String) {
+        #expect(faults("CROSSLOGIC_HEARTBEAT_LISTEN", value) == [])
+    }
+
+    @Test("The engine's address is an IP address, the authority's file an absolute path")
+    func otherFormats() {
+        #expect(faults("CROSSLOGIC_ENGINE_ADDRESS", "localhost") == ["CROSSLOGIC_ENGINE_ADDRESS"])
+        #expect(faults("CROSSLOGIC_ENGINE_ADDRESS", "::") == [])
+        #expect(faults("CROSSLOGIC_CA_FILE", "ca.pem") == ["CROSSLOGIC_CA_FILE"])
+        #expect(faults("CROSSLOGIC_CA_FILE", "/etc/ca.pem") == [])
+    }
+
+    @Test(
+        "The node's own arguments may not leak a secret or move the engine from where the agent looks",
+        arguments: [
+            "--api-key x", "--hf-token=x", "--port 9", "--host 1.2.3.4", "--uds /run/x", "--model m", "--config f",
+            "--served-model-name m", "--ssl-keyfile k", "--enforce-eager --api_key=x",
+        ])
+    func reservedArguments(value: String) {
+        #expect(faults("CROSSLOGIC_ENGINE_ARGS", value) == ["CROSSLOGIC_ENGINE_ARGS"])
+    }
+
+    @Test("What only tunes this node's engine is the node's to say")
+    func nodeArguments() {
+        #expect(faults("CROSSLOGIC_ENGINE_ARGS", "--enforce-eager --max-model-len 512 --dtype=float32") == [])
+    }
+}
