@@ -42,6 +42,8 @@ package protocol FileStore: Sendable {
     func read(_ path: String, limit: Int) throws(FileFailure) -> [UInt8]?
     /// Either the whole new content is there, synced, or the old one is; parents are created (0700).
     func writeAtomically(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure)
+    /// The same without the sync: for files that mean nothing after a reboot.
+    func writeForThisBoot(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure)
     /// No error when it is already gone.
     func remove(_ path: String) throws(FileFailure)
     /// Needs no room on the disk, and works for files that cannot be read. Parents are created (0700); a file in the
@@ -62,6 +64,8 @@ package protocol ServiceManager: Sendable {
 /// Who listens on a TCP port of this machine.
 package protocol PortInspector: Sendable {
     func listeners(onTCPPort port: UInt16) -> [PortListener]
+    /// Whether one of these processes listens there; looks at them alone, however many others there are.
+    func listens(onTCPPort port: UInt16, anyOf pids: [Int32]) -> Bool
 }
 
 package struct PortListener: Equatable, Sendable {

@@ -1,4 +1,5 @@
 internal import AgentCore
+internal import AgentWire
 
 /// The run loop: one machine, one stream of events, one task group that owns every lifetime.
 ///
@@ -44,8 +45,17 @@ package struct Agent: Sendable {
             }
             group.cancelAll()
         }
+        // A preparation that was overtaken by the end may have left its file.
+        EnginePreparer(settings: settings, ports: ports).removeCredentials()
         // The successor delivers what this agent could not.
         await outbox.storeAll()
+    }
+
+    /// Secrets of the node itself and of its newest assignment.
+    func redaction(with assignment: Assignment?) -> Redaction {
+        let store = settings.assignmentDefaults.store
+        let own = [settings.nodeToken, settings.heartbeatToken, store?.accessKeyID, store?.secretAccessKey]
+        return Redaction(own.compactMap { $0 } + (assignment?.secrets ?? []))
     }
 
     private var eventsEndpoint: EventTarget {

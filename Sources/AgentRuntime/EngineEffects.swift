@@ -5,8 +5,8 @@ internal import Locking
 final class EngineEffects: Sendable {
     private struct State {
         var install: EngineInstall?
-        /// Made by the last preparation, used by the start that follows it.
-        var launch: EngineLaunch?
+        /// Made by a preparation, used by the start of the same generation.
+        var launch: (generation: Int64, launch: EngineLaunch)?
         var pump: EngineLogPump?
         var leftoversAreGone = false
     }
@@ -34,55 +34,56 @@ final class EngineEffects: Sendable {
         state.withLock { $0.install = install }
         do throws(FailureReport) {
             let launch = try await preparer.prepare(assignment, on: install)
-            state.withLock { $0.launch = launch }
+            state.withLock { $0.launch = (assignment.generation, launch) }
             return .prepared(generation: assignment.generation)
         } catch {
             return .preparationFailed(generation: assignment.generation, error)
         }
     }
 
-    /// The life of one engine, with its log followed from before the exec to after the end.
-    func run(_ inbox: Inbox) async {
-        guard let launch = state.withLock({ $0.launch }) else {
-            preconditionFailure("an engine is started only after a preparation that made its launch")
+    /// The life of one engine. Its last event is the last thing that happens here: by then the log has been read to
+    /// its end, the verdict is told and the credentials are off the disk.
+    func run(_ generation: Int64, _ inbox: Inbox) async {
+        guard let (prepared, launch) = state.withLock({ $0.launch }), prepared == generation else {
+            preconditionFailure("an engine is started only after a preparation for its generation")
         }
+        let last = await follow(launch, inbox)
+        preparer.removeCredentials()
+        inbox.send(last.event, at: last.at)
+    }
+
+    private func follow(_ launch: EngineLaunch, _ inbox: Inbox) async -> Inbox.Happening {
         let pump: EngineLogPump
         do throws(FailureReport) {
             pump = EngineLogPump(try ports.engineLog.follow(launch.logPath))
         } catch {
-            inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
-            return
+            let failure = EngineStartFailure(error.failure, error.message)
+            return Inbox.Happening(event: .engineStartFailed(failure), at: ports.clocks.now())
         }
         state.withLock { $0.pump = pump }
-        let host = ports.engineHost
-        await withDiscardingTaskGroup { group in
+        defer { state.withLock { $0.pump = nil } }
+        return await withTaskGroup(of: Void.self) { [ports] group in
             group.addTask { await pump.run(inbox) }
-            for await event in host.run(launch) {
-                let (happened, instant) = event.asNodeEvent
-                inbox.send(happened, at: instant)
+            var last = Inbox.Happening(event: .engineGone, at: ports.clocks.now())
+            for await event in ports.engineHost.run(launch) {
+                last = event.asHappening
+                switch event {
+                case .started, .processEnded: inbox.send(last.event, at: last.at)
+                case .exited(let exit, _):
+                    inbox.send(last.event, at: last.at)
+                    pump.explain(exit)
+                case .startFailed: group.cancelAll()
+                case .gone: break
+                }
             }
-            // The verdict, where one was asked for, may still be on its way.
-            if !pump.isExplaining { group.cancelAll() }
-        }
-        state.withLock { $0.pump = nil }
-        preparer.removeCredentials()
-    }
-
-    /// Asks for a verdict; it comes as `failureExplained`.
-    func explain(_ exit: EngineExit?, _ inbox: Inbox) {
-        if let pump = state.withLock({ $0.pump }) {
-            pump.explain(exit)
-        } else {
-            let report = FailureReport(.unknown, message: "the engine's log could not be read", process: "agent")
-            inbox.send(.failureExplained(report))
+            await group.waitForAll()
+            return last
         }
     }
 
-    /// Health, and while the engine loads its processes too: they name the stretches the log is silent about.
-    func probeHealth(_ inbox: Inbox) async {
-        let answer = await probe.health()
-        if answer == .refused { inbox.send(.engineProcessesSeen(ports.engineHost.observe())) }
-        inbox.send(.healthAnswered(answer))
+    /// Asks for a verdict before the main process has ended; it comes as `failureExplained`.
+    func explainFailure() {
+        state.withLock { $0.pump }?.explain(nil)
     }
 
     /// An agent that was killed leaves an engine that nobody watches; it holds the memory the next one needs.
@@ -108,13 +109,13 @@ final class EngineEffects: Sendable {
 
 extension EngineHostEvent {
     /// The host's stamp is nearer to what happened than the run loop's.
-    var asNodeEvent: (NodeEvent, BootInstant) {
+    var asHappening: Inbox.Happening {
         switch self {
-        case .startFailed(let failure, let at): (.engineStartFailed(failure), at)
-        case .started(let pid, let at): (.engineStarted(pid: pid), at)
-        case .processEnded(let process, let at): (.engineProcessEnded(process), at)
-        case .exited(let exit, let at): (.engineExited(exit), at)
-        case .gone(let at): (.engineGone, at)
+        case .startFailed(let failure, let at): Inbox.Happening(event: .engineStartFailed(failure), at: at)
+        case .started(let pid, let at): Inbox.Happening(event: .engineStarted(pid: pid), at: at)
+        case .processEnded(let process, let at): Inbox.Happening(event: .engineProcessEnded(process), at: at)
+        case .exited(let exit, let at): Inbox.Happening(event: .engineExited(exit), at: at)
+        case .gone(let at): Inbox.Happening(event: .engineGone, at: at)
         }
     }
 }

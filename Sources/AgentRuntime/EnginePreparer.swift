@@ -38,9 +38,9 @@ struct EnginePreparer: Sendable {
                 process: "agent")
         }
         do {
-            try ports.files.writeAtomically(bytes, to: environmentFile, mode: 0o600)
+            try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
             let argv = JSONValue.array(arguments.map(JSONValue.string)).rendered()
-            try ports.files.writeAtomically(argv, to: "\(settings.runtimeFolder)/engine.argv", mode: 0o644)
+            try ports.files.writeForThisBoot(argv, to: "\(settings.runtimeFolder)/engine.argv", mode: 0o644)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
         }

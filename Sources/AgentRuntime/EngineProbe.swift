@@ -1,10 +1,26 @@
 internal import AgentCore
 internal import AgentWire
+internal import Locking
 
 /// Asks the engine over loopback: is it ours, is it healthy, does the model answer.
-struct EngineProbe: Sendable {
-    let settings: AgentSettings
-    let ports: AgentPorts
+final class EngineProbe: Sendable {
+    private struct Seen {
+        var pids: [Int32] = []
+        var at: BootInstant?
+        var isHealthy = false
+    }
+
+    private static let observeWhileLoading = Duration.seconds(1)
+    private static let observeWhileHealthy = Duration.seconds(30)
+
+    private let settings: AgentSettings
+    private let ports: AgentPorts
+    private let seen = Mutex(Seen())
+
+    init(settings: AgentSettings, ports: AgentPorts) {
+        self.settings = settings
+        self.ports = ports
+    }
 
     private static let canaryTimeout = Duration.seconds(120)
 
@@ -14,23 +30,66 @@ struct EngineProbe: Sendable {
         return "http://\(address.contains(":") ? "[\(address)]" : address):\(settings.enginePort)"
     }
 
-    func health() async -> HealthAnswer {
+    /// Health, and every second or so the engine's processes: they name the stretches the log is silent about.
+    func run(_ inbox: Inbox) async {
+        let answer = await health()
+        if let processes = observeNowAndThen() { inbox.send(.engineProcessesSeen(processes)) }
+        inbox.send(.healthAnswered(answer))
+    }
+
+    /// Reading all of /proc costs milliseconds on a machine with many processes.
+    private func observeNowAndThen() -> [EngineProcess]? {
+        let now = ports.clocks.now()
+        let isDue = seen.withLock { seen in
+            let pause = seen.isHealthy ? Self.observeWhileHealthy : Self.observeWhileLoading
+            if let last = seen.at, now - last < pause { return false }
+            seen.at = now
+            return true
+        }
+        return isDue ? observe() : nil
+    }
+
+    private func observe() -> [EngineProcess] {
+        let processes = ports.engineHost.observe()
+        seen.withLock { $0.pids = processes.map(\.pid) }
+        return processes
+    }
+
+    private func health() async -> HealthAnswer {
         var request = HTTPRequest(.get, "\(base)/health", timeout: .seconds(2))
         request.maximumResponseBytes = 64 * 1024
         do {
             let response = try await ports.http.send(request)
-            if let stranger = stranger() { return .stranger(stranger) }
-            return response.status == 200 ? .healthy : .unhealthy(status: response.status)
+            let isHealthy = response.status == 200
+            seen.withLock { $0.isHealthy = isHealthy }
+            switch owner() {
+            case .ours: return isHealthy ? .healthy : .unhealthy(status: response.status)
+            case .stranger(let listener): return .stranger(listener)
+            // It answered and is not to be found: it ends, or it hides. Nothing to call ready.
+            case .nobody: return .refused
+            }
         } catch {
+            seen.withLock { $0.isHealthy = false }
             return error.kind == .connect ? .refused : .silent
         }
     }
 
-    /// A listener on the engine's port that is no process of the engine.
-    private func stranger() -> PortListener? {
-        let ours = Set(ports.engineHost.observe().map(\.pid))
-        return ports.portInspector.listeners(onTCPPort: settings.enginePort)
-            .first { listener in listener.pid.map { !ours.contains($0) } ?? true }
+    private enum Owner {
+        case ours
+        case stranger(PortListener)
+        case nobody
+    }
+
+    /// Whose process it is that listens on the engine's port. A stranger is looked at twice, with the engine's
+    /// processes read anew: one that was born or died between two looks is none.
+    private func owner() -> Owner {
+        let port = settings.enginePort
+        if ports.portInspector.listens(onTCPPort: port, anyOf: seen.withLock({ $0.pids })) { return .ours }
+        for _ in 1...2 {
+            let ours = observe().map(\.pid)
+            if ports.portInspector.listens(onTCPPort: port, anyOf: ours) { return .ours }
+        }
+        return ports.portInspector.listeners(onTCPPort: port).first.map(Owner.stranger) ?? .nobody
     }
 
     /// One token, greedy. The text may be empty; a counted token is the proof.

@@ -7,6 +7,12 @@ struct Inbox: Sendable {
         var at: BootInstant
     }
 
+    /// An event and when it happened.
+    struct Happening: Sendable {
+        var event: NodeEvent
+        var at: BootInstant
+    }
+
     enum Matter: Sendable {
         case event(NodeEvent)
         /// A timer's end; the number tells a cancelled or re-armed timer from the one that counts.

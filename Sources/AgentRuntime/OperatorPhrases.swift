@@ -22,6 +22,7 @@ enum OperatorPhrases {
         case .retrying(let delay): (.notice, "trying again in \(seconds(delay.inSeconds))")
         case .stopping(let drain):
             (.notice, drain.map { "draining, at most \(seconds($0.inSeconds))" } ?? "stopping the engine")
+        case .engineSilent: (.warning, "the engine does not answer /health; not ready until it does")
         case .engineKilled: (.warning, "killing the engine's processes")
         case .engineGone: (.info, "no process of the engine is left")
         case .undelivered: (.warning, "the control plane took not every event; the rest stays in the outbox")

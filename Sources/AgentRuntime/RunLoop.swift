@@ -8,6 +8,7 @@ struct RunLoop {
     private let inbox: Inbox
     private let engine: EngineEffects
     private var machine: NodeMachine
+    private var redaction: Redaction
     private var timers: [NodeTimer: UInt64] = [:]
     private var timersArmed: UInt64 = 0
     private var lastStatus = ""
@@ -17,6 +18,7 @@ struct RunLoop {
         self.agent = agent
         self.outbox = outbox
         self.inbox = inbox
+        redaction = agent.redaction(with: nil)
         engine = EngineEffects(settings: agent.settings, ports: agent.ports)
         var durations = LifecycleSettings()
         durations.drain = .seconds(agent.settings.drainSeconds)
@@ -39,7 +41,8 @@ struct RunLoop {
 
     /// The one gate: the state changes first, then everything that follows is performed.
     private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
-        let actions = machine.handle(event, at: now)
+        if case .assignmentReceived(let assignment) = event { redaction = agent.redaction(with: assignment) }
+        let actions = machine.handle(event.redacted(by: redaction), at: now)
         let node = snapshot(at: now)
         agent.view.publish(node)
         tellStatus(node, actions)
@@ -55,18 +58,18 @@ struct RunLoop {
         switch action {
         case .prepare(let assignment):
             group.addTask { inbox.send(await engine.prepare(assignment)) }
-        case .startEngine: group.addTask { await engine.run(inbox) }
-        case .probeHealth: group.addTask { await engine.probeHealth(inbox) }
+        case .startEngine(let generation): group.addTask { await engine.run(generation, inbox) }
+        case .probeHealth: group.addTask { await engine.probe.run(inbox) }
         case .sendCanary(let model): group.addTask { inbox.send(await engine.probe.canary(model: model)) }
         case .terminateEngine: agent.ports.engineHost.terminateMain()
         case .killEngine: agent.ports.engineHost.killAll()
-        case .explainFailure(let exit): engine.explain(exit, inbox)
+        case .explainFailure: engine.explainFailure()
         case .arm(let timer, let delay):
             if timer == .delivery { outbox.leave() }
             arm(timer, after: delay, in: &group)
         case .cancel(let timer): timers[timer] = nil
         // Told together with the status line, in `tellStatus`.
-        case .notifyReady, .notifyStopping: break
+        case .notifyReady, .notifyStopping, .extendStartTimeout: break
         case .report(let report): add(report, node: node)
         case .tell(let message):
             let (level, line) = OperatorPhrases.line(message)
@@ -106,10 +109,9 @@ struct RunLoop {
         var lines: [String] = []
         if actions.contains(.notifyReady) { lines.append("READY=1") }
         if actions.contains(.notifyStopping) { lines.append("STOPPING=1") }
+        if actions.contains(.extendStartTimeout) { lines.append("EXTEND_TIMEOUT_USEC=60000000") }
         let status = node.status
         if status != lastStatus {
-            // A new status is progress; systemd is asked for another minute each time, and for no more.
-            if !node.isServing { lines.append("EXTEND_TIMEOUT_USEC=60000000") }
             lines.append("STATUS=\(status)")
             lastStatus = status
         }

@@ -13,6 +13,9 @@ package enum EventCodec {
         data["failure"] = SnapshotCodec.failure(report.failure, exit: report.exit)
         data["engine"] = SnapshotCodec.engine(node)
         if !report.faults.isEmpty { data["faults"] = SnapshotCodec.faults(report.faults) }
+        // Two phases can begin with one event; each report names its own.
+        if let phase = report.phase { data["phase"] = .string(phase.rawValue) }
+        if let generation = report.rejectedGeneration { data["rejected_generation"] = .integer(generation) }
         let event = JSONValue.object([
             "specversion": .string("1.0"), "id": .string(id), "source": .string("/nodes/\(node.nodeID)"),
             "type": .string("io.crosslogic.node.\(report.kind.rawValue).v1"),

@@ -146,6 +146,7 @@ private final class QueueWitness: FileStore {
     }
 
     func writeAtomically(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) { note() }
+    func writeForThisBoot(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) { note() }
     func remove(_ path: String) throws(FileFailure) { note() }
     func move(_ path: String, to newPath: String) throws(FileFailure) { note() }
     func isExecutable(_ path: String) -> Bool { false }

@@ -47,6 +47,10 @@ package final class InMemoryFileStore: FileStore {
         wrote.yield(path)
     }
 
+    package func writeForThisBoot(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) {
+        try writeAtomically(bytes, to: path, mode: mode)
+    }
+
     package func remove(_ path: String) throws(FileFailure) {
         state.withLock { state in
             state.files[path] = nil

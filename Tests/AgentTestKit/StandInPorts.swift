@@ -41,6 +41,10 @@ package final class StandInPortInspector: PortInspector {
     package func set(_ listeners: [PortListener]) { found.withLock { $0 = listeners } }
 
     package func listeners(onTCPPort port: UInt16) -> [PortListener] { found.withLock { $0 } }
+
+    package func listens(onTCPPort port: UInt16, anyOf pids: [Int32]) -> Bool {
+        found.withLock { $0 }.contains { listener in listener.pid.map(pids.contains) ?? false }
+    }
 }
 
 /// A clock that moves a millisecond each time it is read.

@@ -5,7 +5,6 @@ The same scenarios run against the real vLLM (marker `real`) and against the sta
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,15 @@ from pathlib import Path
 import pytest
 from crosslogic import engine as engines
 from crosslogic import install, swift
+from crosslogic.agent import Agent
 from crosslogic.console import Console
-from crosslogic.engine import Engine
+from crosslogic.engine import Engine, SimulatedEngine
 from crosslogic.model import MODEL
 from crosslogic.part import Part
 from crosslogic.s3 import BUCKET
 from crosslogic.stack import Stack, free_port
+from scripted_control_plane import ScriptedControlPlane
+from support import StartAgent
 
 SIMULATED_SPEED = 10.0
 
@@ -41,12 +43,15 @@ def rclone(console: Console) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(binaries: Path, rclone: Path) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, binaries: Path, rclone: Path) -> Iterator[Stack]:
     """One per file: an S3 server with the model in it. Its end takes everything with it that a test left running."""
+    failed_before = request.session.testsfailed
     with Stack(binaries, rclone, "test") as stack:
-        stack.keep_folder = "CROSSLOGIC_KEEP" in os.environ
         stack.start_store()
         yield stack
+        if request.session.testsfailed > failed_before:
+            stack.keep_folder = True
+            print(f"\nlogs of what failed: {stack.folder}")
 
 
 @pytest.fixture(scope="module", params=BOTH_ENGINES)
@@ -94,3 +99,34 @@ class PlainStarter:
 @pytest.fixture(scope="module")
 def start_plain(stack: Stack, engine: Engine) -> PlainStarter:
     return PlainStarter(stack, engine)
+
+
+@pytest.fixture
+def plane() -> Iterator[ScriptedControlPlane]:
+    plane = ScriptedControlPlane()
+    yield plane
+    plane.close()
+
+
+@pytest.fixture
+def stand_in(stack: Stack) -> SimulatedEngine:
+    """For what is about the agent alone; its behaviour can be changed between starts."""
+    return stack.simulated_engine(2 * SIMULATED_SPEED)
+
+
+@pytest.fixture
+def start_agent(stack: Stack, stand_in: SimulatedEngine) -> Iterator[StartAgent]:
+    """Starts agents; they are stopped at the end, each with whatever engine it has."""
+    agents: list[Agent] = []
+
+    def start(url: str, **settings: str) -> Agent:
+        node = f"node-{len(stack.agents) + 1}"
+        agent = stack.add_agent(stand_in, node, f"token-of-{node}", url=url, **settings)
+        agents.append(agent)
+        agent.start()
+        return agent
+
+    yield start
+    for agent in agents:
+        agent.running.stop(30)
+        assert stack.left_over(agent) == []

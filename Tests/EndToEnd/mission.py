@@ -71,31 +71,31 @@ class Flight:
 
     def fly(self) -> Record:
         self.agent.start()
-        self.record.serving = self.until_serving(generation_of_start=0)
+        self.record.serving = self.until_serving(restarts=0)
         self.kill_engine_core()
-        self.record.served_again = self.until_serving(generation_of_start=1)
+        self.record.served_again = self.until_serving(restarts=1)
         self.stop()
         return self.record
 
-    def until_serving(self, generation_of_start: int) -> Serving:
+    def until_serving(self, restarts: int) -> Serving:
         """Watches the heartbeat all the way; its samples are part of the record."""
 
         def look() -> dict[str, Any] | None:
+            # In this order: it may become ready between the two looks.
+            ready = http.try_get(self.agent.heartbeat_url + "/readyz")
             answer = http.try_get(self.agent.heartbeat_url + "/v1/heartbeat")
-            if answer is None:
+            if ready is None or answer is None or answer.status != 200:
                 return None
             beat = answer.json
             self.record.beats.append(beat)
-            ready = http.call("GET", self.agent.heartbeat_url + "/readyz").status
             if beat["state"] != "serving":
-                self.record.ready_codes_before.append(ready)
-            restarts = (beat.get("engine") or {}).get("restarts", 0)
-            return beat if beat["state"] == "serving" and restarts >= generation_of_start else None
+                self.record.ready_codes_before.append(ready.status)
+            return beat if beat["state"] == "serving" and beat["engine"]["restarts"] == restarts else None
 
-        beat = wait_for("the model serves", look, self.engine.start_seconds, self.agent.running.why_gone)
-        ready = wait_for("the ready event", lambda: self.ready_event(generation_of_start), 10)
+        wait_for("the model serves", look, self.engine.start_seconds, self.agent.running.why_gone)
+        wait_for("the ready event", lambda: self.ready_event(restarts), 10)
         return Serving(
-            heartbeat={**beat, "timings": ready["data"]["timings"]} if not beat.get("timings") else beat,
+            heartbeat=self.agent.heartbeat(),
             node=self.plane.node(self.record.node),
             notifications=list(self.agent.notify.received) if self.agent.notify else [],
             engine_processes=self.engine_processes(),

@@ -20,6 +20,13 @@ class Asked:
     token: str | None
 
 
+class QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_arguments: object) -> None:
+        """Clients that hang up in the middle of a poll are part of the play."""
+
+
 class ScriptedControlPlane:
     """`mood` decides over every answer: `well`, `slow`, `error`, `unauthorized`, `html`, `half` or
     `gone` (revoked; events are still taken)."""
@@ -30,8 +37,7 @@ class ScriptedControlPlane:
         self.events: list[dict[str, Any]] = []
         self.assignment: dict[str, Any] | None = None
         self.changed = threading.Condition()
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), handler_of(self))
-        self.server.daemon_threads = True
+        self.server = QuietServer(("127.0.0.1", port), handler_of(self))
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     @property

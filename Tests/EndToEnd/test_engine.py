@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import time
@@ -84,10 +85,12 @@ def test_refuses_a_model_it_does_not_serve(serving: PlainEngine) -> None:
     assert answer.json["error"]["type"] == "NotFoundError"
 
 
-def test_counts_its_tokens_in_metrics(serving: PlainEngine) -> None:
+def test_metrics_without_log_stats_count_requests_only(serving: PlainEngine) -> None:
+    """--disable-log-stats takes every family of vLLM's own away."""
+    http.call("POST", serving.url + "/v1/completions", {"model": MODEL, "prompt": "Hello", "max_tokens": 1})
     text = http.call("GET", serving.url + "/metrics").text
-    assert "vllm:num_requests_running{" in text
-    assert "vllm:generation_tokens_total{" in text
+    assert "vllm:" not in text
+    assert re.search(r'^http_requests_total\{handler="/v1/completions".*\} [1-9]', text, re.MULTILINE)
 
 
 def test_second_one_on_the_same_port_gives_up(serving: PlainEngine, start_plain: PlainStarter, engine: Engine) -> None:

@@ -39,8 +39,23 @@ struct Endpoints {
     }
 
     private func metrics(running: Int) -> HTTPResponse {
+        let text = requestMetrics + (arguments.logStats ? engineMetrics(running: running) : "")
+        return HTTPResponse(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: text)
+    }
+
+    private var requestMetrics: String {
+        guard completed > 0 else { return "" }
+        return """
+            # HELP http_requests_total Total number of requests by method, status and handler.
+            # TYPE http_requests_total counter
+            http_requests_total{handler="/v1/completions",method="POST",status="2xx"} \(Double(completed))
+
+            """
+    }
+
+    private func engineMetrics(running: Int) -> String {
         let labels = "{engine=\"0\",model_name=\(JSONText.quoted(arguments.servedModel))}"
-        let text = """
+        return """
             # HELP vllm:num_requests_running Number of requests in model execution batches.
             # TYPE vllm:num_requests_running gauge
             vllm:num_requests_running\(labels) \(Double(running))
@@ -58,6 +73,5 @@ struct Endpoints {
             vllm:request_success_total\(labels.dropLast()),finished_reason="length"} \(Double(completed))
 
             """
-        return HTTPResponse(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: text)
     }
 }

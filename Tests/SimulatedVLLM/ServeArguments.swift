@@ -7,6 +7,8 @@ struct ServeArguments {
     /// Seconds that requests in flight are given after SIGTERM (`--shutdown-timeout`).
     var shutdownTimeout = 0.0
     var maxModelLength = 1024
+    /// `--disable-log-stats`: no metrics of vLLM's own either.
+    var logStats = true
 
     /// Arguments after `serve`. Throws what the real one prints before it exits with code 2.
     init(_ words: [String]) throws(UsageError) {
@@ -32,6 +34,7 @@ struct ServeArguments {
         guard unknown.isEmpty else {
             throw UsageError("vllm: error: unrecognized arguments: \(unknown.joined(separator: " "))")
         }
+        logStats = !words.contains("--disable-log-stats")
         modelURI = model ?? values["--model"] ?? "Qwen/Qwen3-0.6B"
         servedModel = values["--served-model-name"] ?? modelURI
         try take(values)

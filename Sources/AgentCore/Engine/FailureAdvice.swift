@@ -5,7 +5,7 @@ extension FailureClass {
         switch self {
         case .credentialsMissing, .credentialsRejected, .bucketMissing, .modelMissing, .weightsFormat,
             .weightsIncomplete, .streamerMissing, .badFlag, .badLoaderConfig, .badModelConfig, .memoryLimitTooSmall,
-            .kvCacheTooSmall, .driver, .engineMissing, .engineLog:
+            .kvCacheTooSmall, .driver, .engineMissing, .engineUnkillable, .engineLog:
             .final
         case .endpointUnreachable, .endpointStalled, .weightsUnreadable, .hostOutOfMemory, .gpuOutOfMemory, .gpuBusy,
             .nccl, .portInUse, .engineDied, .localStorage, .stalled, .canaryFailed, .unknown:
@@ -45,6 +45,7 @@ extension FailureClass {
         case .portInUse: "Another process listens on the engine's port."
         case .engineMissing: "vLLM could not be executed."
         case .engineDied: "The engine died."
+        case .engineUnkillable: "The kernel cannot end a process of the engine."
         case .engineLog: "The engine's log cannot be followed."
         case .localStorage: "A file could not be written on this machine."
         case .stalled: "The start stood still: neither log, CPU time nor network moved."
@@ -110,6 +111,8 @@ extension FailureClass {
             "Install vLLM on the node, or correct the path of its executable."
         case .engineDied:
             "Look at the kernel log for the same moment (out of memory, GPU Xid); the node starts the engine again."
+        case .engineUnkillable:
+            "Reboot or replace the machine: a driver holds the process (see the kernel log for NVRM, Xid or hung tasks)."
         case .engineLog:
             "Make the log's path a regular file that belongs to the engine's user."
         case .localStorage:

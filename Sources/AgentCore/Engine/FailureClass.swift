@@ -23,6 +23,7 @@ package enum FailureClass: String, CaseIterable, Sendable {
     case portInUse = "port_in_use"
     case engineMissing = "engine_missing"
     case engineDied = "engine_died"
+    case engineUnkillable = "engine_unkillable"
     case engineLog = "engine_log"
     case localStorage = "local_storage"
     case stalled = "stalled"

@@ -53,24 +53,29 @@ package enum NodeTimer: Hashable, Sendable {
     case secondTerminate
     case kill
     case leftovers
+    case stuck
     case backoff
     case delivery
+    case keepAlive
 }
 
 /// What to do, in the imperative. The shell performs each in one switch.
 package enum NodeAction: Equatable, Sendable {
     case prepare(Assignment)
-    case startEngine
+    case startEngine(generation: Int64)
     case probeHealth
     case sendCanary(model: String)
     case terminateEngine
     case killEngine
-    /// Read the log to its end and judge why the engine failed.
-    case explainFailure(EngineExit?)
+    /// Read the log to its end and judge why the engine failed, although its main process still runs. When that
+    /// ends, the verdict comes unasked.
+    case explainFailure
     case arm(NodeTimer, after: Duration)
     case cancel(NodeTimer)
     case notifyReady
     case notifyStopping
+    /// A start that moves may take longer than systemd would wait.
+    case extendStartTimeout
     case report(Report)
     case tell(OperatorMessage)
     case finish
@@ -94,6 +99,10 @@ package struct Report: Equatable, Sendable {
     package var failure: FailureReport?
     package var exit: EngineExit?
     package var faults: [FieldFault]
+    /// The phase that has begun, for reports of one.
+    package var phase: Phase?
+    /// The generation that was rejected, where it could be read.
+    package var rejectedGeneration: Int64?
 
     package init(
         _ kind: ReportKind, failure: FailureReport? = nil, exit: EngineExit? = nil, faults: [FieldFault] = []
@@ -102,6 +111,18 @@ package struct Report: Equatable, Sendable {
         self.failure = failure
         self.exit = exit
         self.faults = faults
+    }
+
+    package static func begun(_ phase: Phase) -> Report {
+        var report = Report(.phase)
+        report.phase = phase
+        return report
+    }
+
+    package static func rejected(_ generation: Int64?, _ faults: [FieldFault]) -> Report {
+        var report = Report(.assignmentRejected, faults: faults)
+        report.rejectedGeneration = generation
+        return report
     }
 }
 
@@ -122,6 +143,7 @@ package enum OperatorMessage: Equatable, Sendable {
     case retrying(after: Duration)
     case stopping(drainFor: Duration?)
     case engineKilled
+    case engineSilent
     case engineGone
     case undelivered
     case unexpected(event: String, state: String)

@@ -6,11 +6,12 @@ extension NodeMachine {
         case .running(var run):
             guard run.pid == nil else { return unexpected("engineStarted") }
             run.pid = pid
+            run.lastMovement = now
             state = .running(run)
             timeline.record(.engineExec, at: now, source: .process)
             timeline.record(.engineImport, at: now, source: .process)
             return [
-                .tell(.engineStarted(pid: pid)), .report(Report(.phase)),
+                .tell(.engineStarted(pid: pid)), .report(.begun(.engineExec)),
                 .arm(.probe, after: settings.probeWhileLoading),
             ]
         case .stopping:
@@ -21,40 +22,45 @@ extension NodeMachine {
         }
     }
 
-    mutating func engineStartFailed(_ start: EngineStartFailure) -> [NodeAction] {
+    mutating func engineStartFailed(_ start: EngineStartFailure, at now: BootInstant) -> [NodeAction] {
         let report = FailureReport(start.failure, message: start.message, process: "agent")
         switch state {
         case .running(let run):
-            return fail(run.assignment, report, exit: nil)
+            return sayFailed(report, exit: nil) + retry(run.assignment, report, served: nil)
         case .stopping(let stop):
-            return cancelLadder() + afterEngine(stop)
+            return quietLadder() + afterEngine(stop, at: now)
         case .waiting, .preparing, .backoff, .failed, .leaving, .finished:
             return unexpected("engineStartFailed")
         }
     }
 
     mutating func engineProcessesSeen(_ processes: [EngineProcess], at now: BootInstant) -> [NodeAction] {
-        guard case .running(let run) = state, run.stage != .serving else { return [] }
-        let children = processes.filter { $0.pid != run.pid && $0.isPartOfEngine }
+        guard case .running(var run) = state, run.stage != .serving else { return [] }
+        let ticks = processes.reduce(0) { $0 &+ $1.cpuTicks }
+        if ticks != run.cpuTicks {
+            run.cpuTicks = ticks
+            run.lastMovement = now
+            state = .running(run)
+        }
+        let spawned = processes.filter { $0.pid != run.pid && $0.isSpawned }
         var actions: [NodeAction] = []
-        if !children.isEmpty { actions += mark(.engineCoreSpawn, at: now, source: .process) }
-        if children.count > 1 { actions += mark(.workerSpawn, at: now, source: .process) }
+        if !spawned.isEmpty { actions += mark(.engineCoreSpawn, at: now, source: .process) }
+        if spawned.count > 1 { actions += mark(.workerSpawn, at: now, source: .process) }
         return actions
     }
 
     mutating func logFact(_ fact: LogFact, at now: BootInstant) -> [NodeAction] {
         guard case .running(var run) = state else { return [] }
-        var actions: [NodeAction] = []
-        if run.stage == .starting {
-            run.stage = .loading
-            state = .running(run)
-        }
+        if run.stage == .starting { run.stage = .loading }
+        run.lastMovement = now
+        state = .running(run)
         if case .weightsProgress(let done, let total, let unit) = fact {
             progress = WeightsProgress(done: done, total: total, unit: unit)
         }
+        var actions: [NodeAction] = []
         if let phase = fact.phase, run.stage != .serving { actions += mark(phase, at: now, source: .log) }
-        if fact.announcesListening, !run.isAboutToListen, run.stage == .loading {
-            run.isAboutToListen = true
+        if fact.announcesListening, run.quickProbes == 0, run.stage == .loading {
+            run.quickProbes = settings.quickProbes
             state = .running(run)
             actions += [.cancel(.probe), .probeHealth]
         }
@@ -65,7 +71,7 @@ extension NodeMachine {
     private mutating func mark(_ phase: Phase, at now: BootInstant, source: Timeline.Source) -> [NodeAction] {
         guard timeline.record(phase, at: now, source: source) else { return [] }
         let sinceExec = timeline.seconds(from: .engineExec, to: phase)
-        return [.tell(.phase(phase, afterExec: sinceExec)), .report(Report(.phase))]
+        return [.tell(.phase(phase, afterExec: sinceExec)), .report(.begun(phase))]
     }
 }
 
@@ -84,20 +90,40 @@ extension NodeMachine {
         switch (run.stage, answer) {
         case (.starting, .healthy), (.loading, .healthy):
             return healthTurned200(run, at: now)
-        case (.serving, .unhealthy(let status)):
-            return engineFailed(run, reading: "/health of the serving engine answered \(status)")
         case (_, .stranger(let listener)):
-            return strangerListens(run, listener)
+            return engineFailed(run, .portInUse(listener))
         case (.verifying, _):
             return []
-        case (.serving, .healthy), (.serving, .silent), (.serving, .refused):
-            // A busy server may miss a probe; a dead one is seen by its processes.
-            return [.arm(.probe, after: settings.probeWhileServing)]
+        case (.serving, .healthy):
+            return served(run, missed: 0)
+        case (.serving, .unhealthy(let status)):
+            return engineFailed(run, seen: "/health of the serving engine answered \(status)")
+        case (.serving, .silent), (.serving, .refused):
+            return served(run, missed: run.missedProbes + 1)
         case (.starting, .refused), (.starting, .silent), (.starting, .unhealthy),
             (.loading, .refused), (.loading, .silent), (.loading, .unhealthy):
-            let pause = run.isAboutToListen ? settings.probeWhileListening : settings.probeWhileLoading
-            return [.arm(.probe, after: pause)]
+            return probeAgain(run)
         }
+    }
+
+    private mutating func probeAgain(_ run: EngineRun) -> [NodeAction] {
+        guard run.quickProbes > 1 else { return [.arm(.probe, after: settings.probeWhileLoading)] }
+        var run = run
+        run.quickProbes -= 1
+        state = .running(run)
+        return [.arm(.probe, after: settings.probeWhileListening)]
+    }
+
+    /// A busy server may miss a probe; one that misses many is not ready, and one that misses all is dead.
+    private mutating func served(_ run: EngineRun, missed: Int) -> [NodeAction] {
+        var run = run
+        run.missedProbes = missed
+        state = .running(run)
+        if missed >= settings.missesUntilFailed {
+            return engineFailed(run, seen: "the serving engine left \(missed) probes of /health without an answer")
+        }
+        let said: [NodeAction] = missed == settings.missesUntilNotReady ? [.tell(.engineSilent)] : []
+        return said + [.arm(.probe, after: settings.probeWhileServing)]
     }
 
     private mutating func healthTurned200(_ run: EngineRun, at now: BootInstant) -> [NodeAction] {
@@ -106,10 +132,6 @@ extension NodeMachine {
         state = .running(run)
         let actions = mark(.serverListening, at: now, source: .probe) + mark(.healthOK, at: now, source: .probe)
         return [.sendCanary(model: run.assignment.model)] + actions
-    }
-
-    private mutating func strangerListens(_ run: EngineRun, _ listener: PortListener) -> [NodeAction] {
-        endEngine(run, cause: .failed(.portInUse(listener)))
     }
 
     mutating func canaryAnswered(_ took: Duration, at now: BootInstant) -> [NodeAction] {
@@ -136,7 +158,7 @@ extension NodeMachine {
             let report = FailureReport(
                 .canaryFailed, message: "the model did not answer \(attempt) one-token requests: \(reason)",
                 process: "agent")
-            return [said] + endEngine(run, cause: .failed(report))
+            return [said] + engineFailed(run, report)
         }
         run.stage = .verifying(attempt: attempt + 1)
         state = .running(run)
@@ -150,8 +172,10 @@ extension NodeMachine {
 }
 
 extension EngineProcess {
-    /// Python's resource tracker is a helper; its coming and going says nothing.
-    package var isPartOfEngine: Bool { !title.contains("resource_tracker") }
+    /// A process the engine made of itself: by its title, or by what Python's multiprocessing runs before there is one.
+    package var isSpawned: Bool {
+        isVital || title.contains("multiprocessing.spawn") || title.contains("multiprocessing.forkserver")
+    }
 
     /// The processes without which the engine cannot answer.
     package var isVital: Bool { title.hasPrefix("VLLM::") }

@@ -16,9 +16,14 @@ package struct NodeMachine: Sendable {
     package internal(set) var readyAt: BootInstant?
     /// What the canary's own request took.
     package internal(set) var canaryTook: Duration?
-    /// Highest generation ever accepted; older ones are stale.
+    /// The generation that is prepared, runs or ends now.
     package internal(set) var generation: Int64 = 0
+    /// Highest generation ever seen; older ones are stale.
+    var newestGeneration: Int64 = 0
+    /// Preparations write files, so there is one at a time.
+    var isPreparationInFlight = false
     package internal(set) var rejectedFaults: [FieldFault] = []
+    var rejectedGeneration: Int64?
 
     package let settings: LifecycleSettings
 

@@ -31,7 +31,9 @@ package enum NodeState: Equatable, Sendable {
 
     /// The engine is being ended; nothing else happens until not one of its processes is left.
     /// Can transition to:
-    ///   - `leaving`, `preparing`, `backoff` or `failed`, as `StopCause` says, once the engine is gone
+    ///   - `leaving`, `preparing`, `backoff` or `failed`, as `EngineStop.Next` says, once the engine is gone and its
+    ///     failure, if it was one, is explained
+    ///   - `failed` or `leaving` when the kernel cannot end it
     case stopping(EngineStop)
 
     /// A failure that trying again can mend.
@@ -69,40 +71,54 @@ package struct EngineRun: Equatable, Sendable {
     package var assignment: Assignment
     package var stage: Stage
     package var pid: Int32?
-    /// The engine says it is about to accept connections: probe at once and often.
-    package var isAboutToListen: Bool
+    /// Probes that may still follow each other closely, once the engine says it is about to accept connections.
+    package var quickProbes = 0
+    /// Probes in a row that a serving engine left without an answer.
+    package var missedProbes = 0
     /// A process of the engine that ended although nobody asked; the main process may follow with a better reason.
     package var lostProcess: EngineProcess?
+    /// When the engine last used CPU time or wrote a line that means something.
+    package var lastMovement: BootInstant?
+    /// CPU ticks of all its processes when they were last seen.
+    package var cpuTicks: UInt64 = 0
 
     package init(_ assignment: Assignment) {
         self.assignment = assignment
         stage = .starting
-        isAboutToListen = false
     }
 }
 
+/// An engine on its way out: why it failed, if it did, and what comes after it.
 package struct EngineStop: Equatable, Sendable {
+    package enum Verdict: Equatable, Sendable {
+        /// It was asked to end.
+        case none
+        /// It failed, and its log is being read to the end. What the agent itself saw stands in where that is silent.
+        case owed(seen: String?)
+        case given(FailureReport)
+    }
+
+    package enum Next: Equatable, Sendable {
+        /// The agent ends. `isRevoked` where the control plane wants it, `isAsked` where an operator does.
+        case leave(isRevoked: Bool, isAsked: Bool)
+        case change(to: Assignment, receivedAt: BootInstant)
+        /// Again or not at all, as the verdict's class says.
+        case recover
+    }
+
     package var assignment: Assignment
-    package var cause: StopCause
-    /// What the log and the process said, once both are known.
+    package var verdict: Verdict
+    package var next: Next
     package var exit: EngineExit?
     /// Not one process is left; only the verdict is still being waited for.
     package var isGone = false
-    /// SIGTERM has been sent this often; vLLM swallows the first one while it starts.
-    package var terminations: Int
 
-    package init(_ assignment: Assignment, cause: StopCause, terminations: Int) {
+    package init(_ assignment: Assignment, verdict: Verdict, next: Next) {
         self.assignment = assignment
-        self.cause = cause
-        self.terminations = terminations
+        self.verdict = verdict
+        self.next = next
     }
-}
 
-package enum StopCause: Equatable, Sendable {
-    case agentStop
-    case revoked
-    case superseded(by: Assignment)
-    /// The engine failed; the log is still being read for the reason.
-    case unexplained(lost: EngineProcess?)
-    case failed(FailureReport)
+    /// Requests in flight can still be answered.
+    package var isOrderly: Bool { verdict == .none }
 }

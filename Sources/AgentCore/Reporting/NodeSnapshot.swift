@@ -57,7 +57,7 @@ extension NodeMachine {
         var isServing = false
         var engine: NodeSnapshot.Engine?
         if case .running(let run) = state {
-            isServing = run.stage == .serving
+            isServing = run.stage == .serving && run.missedProbes < settings.missesUntilNotReady
             engine = NodeSnapshot.Engine(pid: run.pid, port: port, restarts: restarts.restarts)
         }
         return NodeSnapshot(

@@ -6,7 +6,8 @@ enum StatusLine {
         if !node.rejectedFaults.isEmpty {
             line += "; last assignment rejected: \(node.rejectedFaults.map(\.description).joined(separator: ", "))"
         }
-        return String(line.prefix(512))
+        // One line: what others wrote must not begin another assignment of sd_notify.
+        return String(line.prefix(512).map { $0.isNewline ? " " : $0 })
     }
 
     private static func subject(_ node: NodeSnapshot) -> String {
@@ -17,7 +18,7 @@ enum StatusLine {
         case "starting", "loading", "verifying": return starting(node, model: model)
         case "serving":
             let took = node.timings.execToReady.map { ", ready after \(seconds($0))" } ?? ""
-            return "serving \(model)\(took)"
+            return node.isServing ? "serving \(model)\(took)" : "not answering: \(model)"
         case "draining": return "draining \(model)"
         case "failed":
             guard let failure = node.failure else { return "failed \(model)" }

@@ -41,6 +41,10 @@ package struct LinuxFileStore: FileStore {
         try replace(path, with: bytes, mode: mode, synced: true)
     }
 
+    package func writeForThisBoot(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) {
+        try replace(path, with: bytes, mode: mode, synced: false)
+    }
+
     /// Without `synced` the content is whole for every reader, but a power cut may lose it.
     func replace(_ path: String, with bytes: [UInt8], mode: UInt32, synced: Bool) throws(FileFailure) {
         let (folder, name) = Self.split(path)

@@ -22,12 +22,15 @@ enum ProcessTable {
         return pids
     }
 
-    /// The first word of the command line, where programs write their title (`VLLM::EngineCore`); at most 256 bytes.
-    /// The command's name where there is no command line.
+    /// The title the engine gave the process (`VLLM::EngineCore`), which stands over its command line; else the
+    /// command line with blanks between its words, at most 256 bytes; else the command's name.
     static func title(of process: ProcessStat) -> String {
         let line = read("/proc/\(process.pid)/cmdline", limit: 256) ?? []
-        let word = line.prefix { $0 != 0 }
-        return word.isEmpty ? process.command : String(decoding: word, as: UTF8.self)
+        let words = line.split(separator: 0)
+        if let title = words.first, title.starts(with: Array("VLLM::".utf8)) {
+            return String(decoding: title, as: UTF8.self)
+        }
+        return words.isEmpty ? process.command : String(decoding: Array(words.joined(separator: [0x20])), as: UTF8.self)
     }
 
     /// Changes at every boot, so that pids and start times of an earlier boot are known for what they are.

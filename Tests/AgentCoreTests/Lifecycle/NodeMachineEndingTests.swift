@@ -47,13 +47,10 @@ internal import Testing
         ])
     func everyExitIsFailure(exit: EngineExit) {
         var script = MachineScript(MachineScript.serving)
-        let actions = script.on(.engineExited(exit))
-        #expect(actions.contains(.explainFailure(exit)))
-        #expect(actions.contains(.killEngine))
-        let verdict = script.on(.failureExplained(FailureReport(.unknown, message: "")))
+        #expect(script.on(.engineExited(exit)).contains(.killEngine))
+        let verdict = script.on(.failureExplained(FailureReport(.unknown, message: "no reason")))
         #expect(verdict.reports == [.failed])
         #expect(script.machine.failureExit == exit)
-        #expect(script.machine.failure?.message.contains(exit.words) == true)
         #expect(script.on(.engineGone).arms(.backoff) == .seconds(1))
     }
 
@@ -62,10 +59,62 @@ internal import Testing
         var script = MachineScript(MachineScript.serving)
         let core = EngineProcess.named("VLLM::EngineCore", pid: 101)
         #expect(script.on(.engineProcessEnded(core)).arms(.settle) != nil)
-        #expect(script.on(.timerFired(.settle)).contains(.killEngine))
+        let actions = script.on(.timerFired(.settle))
+        #expect(actions.contains(.killEngine))
+        #expect(actions.contains(.explainFailure))
         script.on(.failureExplained(FailureReport(.unknown, message: "")))
         #expect(script.machine.failure?.failure == .engineDied)
         #expect(script.machine.failure?.message.contains("VLLM::EngineCore (pid 101)") == true)
+    }
+
+    @Test("A cause in the log is worth more than a probe that answered 503")
+    func causeBeforeProbe() {
+        var script = MachineScript(MachineScript.serving)
+        #expect(script.on(.healthAnswered(.unhealthy(status: 503))).contains(.explainFailure))
+        script.on(.failureExplained(FailureReport(.gpuOutOfMemory, message: "CUDA out of memory")))
+        #expect(script.machine.failure?.failure == .gpuOutOfMemory)
+    }
+
+    @Test("A stop that comes while a failure is being explained does not swallow the failure")
+    func failureBeforeStop() {
+        var script = MachineScript(MachineScript.serving)
+        script.on(.engineExited(.signalled(signal: 9, coreDumped: false)))
+        script.on(.stopRequested)
+        script.on(.engineGone)
+        #expect(
+            script.on(.failureExplained(FailureReport(.hostOutOfMemory, message: "oom"))).reports == [
+                .failed, .stopped,
+            ])
+    }
+
+    @Test("A revoked node stays revoked when SIGTERM follows, and SIGTERM after that insists")
+    func revokedThenStopped() {
+        var script = MachineScript(MachineScript.serving)
+        script.on(.assignmentRevoked)
+        #expect(!script.on(.stopRequested).contains(.killEngine))
+        #expect(script.on(.stopRequested).contains(.killEngine))
+        script.on(.engineExited(.signalled(signal: 9, coreDumped: false)))
+        #expect(script.on(.engineGone).reports == [.revoked, .stopped])
+    }
+
+    @Test("An engine the kernel cannot end is said, and the agent leaves without it")
+    func unkillable() {
+        var script = MachineScript(MachineScript.draining)
+        #expect(script.on(.timerFired(.kill)).arms(.stuck) != nil)
+        #expect(script.on(.timerFired(.stuck)).reports == [.failed, .stopped])
+        #expect(script.machine.failure?.failure == .engineUnkillable)
+        #expect(script.on(.eventsDelivered).last == .finish)
+    }
+
+    @Test("A serving engine that misses probes is not ready, and ended when it misses them all")
+    func silence() {
+        var script = MachineScript(MachineScript.serving)
+        for _ in 1...3 { script.on(.healthAnswered(.silent)) }
+        #expect(!script.snapshot.isServing)
+        script.on(.healthAnswered(.healthy))
+        #expect(script.snapshot.isServing)
+        for _ in 1..<30 { script.on(.healthAnswered(.silent)) }
+        #expect(script.on(.healthAnswered(.refused)).contains(.killEngine))
     }
 
     @Test("A helper process that ends is no failure")

@@ -8,7 +8,7 @@ internal import Testing
         var script = MachineScript(MachineScript.booted)
         #expect(script.on(.assignmentReceived(.sample())).contains(.prepare(.sample())))
         #expect(script.state == "preparing")
-        #expect(script.on(.prepared(generation: 1)) == [.startEngine])
+        #expect(script.on(.prepared(generation: 1)) == [.startEngine(generation: 1)])
         #expect(script.state == "starting")
     }
 
@@ -51,7 +51,7 @@ internal import Testing
     func strangerIsRefused() {
         var script = MachineScript(MachineScript.loading)
         let actions = script.on(.healthAnswered(.stranger(PortListener(pid: 7, command: "nginx"))))
-        #expect(actions.contains(.terminateEngine))
+        #expect(actions.contains(.killEngine))
         #expect(script.machine.failure?.failure == .portInUse)
         #expect(script.machine.failure?.message.contains("nginx (pid 7)") == true)
         #expect(script.state == "failed")
@@ -81,6 +81,30 @@ internal import Testing
         #expect(serving.canary == 0.03)
     }
 
+    @Test("A start that moves is given more time by systemd, one that stands still is not")
+    func extendsWhileMoving() {
+        var script = MachineScript(MachineScript.loading)
+        #expect(script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
+        for _ in 1...60 { script.on(.healthAnswered(.refused)) }
+        #expect(!script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
+        var busy = EngineProcess.named("VLLM::EngineCore", pid: 101)
+        busy.cpuTicks = 5
+        script.on(.engineProcessesSeen([busy]))
+        #expect(script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
+    }
+
+    @Test("Python's resource tracker is not taken for the engine's core")
+    func spawnedProcesses() {
+        var script = MachineScript(MachineScript.starting)
+        let tracker = "/usr/bin/python3 -c from multiprocessing.resource_tracker import main;main(4)"
+        script.on(.engineProcessesSeen([.named("vllm", pid: 100), .named(tracker, pid: 101)]))
+        #expect(script.machine.timeline[.engineCoreSpawn] == nil)
+        let spawn = "/usr/bin/python3 -c from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=5)"
+        script.on(.engineProcessesSeen([.named(tracker, pid: 101), .named(spawn, pid: 102)]))
+        #expect(script.machine.timeline[.engineCoreSpawn] != nil)
+        #expect(script.machine.timeline[.workerSpawn] == nil)
+    }
+
     @Test("The loading bar is the progress, and it is gone when the model serves")
     func progress() {
         var script = MachineScript(MachineScript.loading)
@@ -93,10 +117,11 @@ internal import Testing
 }
 
 extension MachineScript {
-    var timings: Timings {
+    var snapshot: NodeSnapshot {
         machine.snapshot(
             nodeID: "node-1", port: 8000, versions: NodeSnapshot.Versions(agent: "test"),
-            at: BootInstant(nanoseconds: 0)
-        ).timings
+            at: BootInstant(nanoseconds: 0))
     }
+
+    var timings: Timings { snapshot.timings }
 }

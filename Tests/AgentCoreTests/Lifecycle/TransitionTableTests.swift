@@ -40,7 +40,8 @@ internal import Testing
         .healthAnswered(.stranger(PortListener(pid: 7, command: "nginx"))),
         .canaryAnswered(took: .milliseconds(1)), .canaryFailed(reason: "500"), .timerFired(.probe),
         .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
-        .timerFired(.leftovers), .timerFired(.backoff), .timerFired(.delivery), .stopRequested, .eventsDelivered,
+        .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
+        .timerFired(.delivery), .stopRequested, .eventsDelivered,
         .readyAcknowledged,
     ]
 

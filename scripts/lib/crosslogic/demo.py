@@ -26,7 +26,6 @@ from crosslogic.stack import Stack, interrupt_on_termination, prepare_engine
 from crosslogic.waiting import NeverCameError, wait_for
 
 PROMPT = "The quick fox"
-HEARTBEAT_LINES = 24
 
 
 class DemoError(Exception):
@@ -168,10 +167,9 @@ class Demo:
         else:
             beat = self.report["heartbeat"]
         self.console.line(f"$ curl -s {url}")
-        shown = {name: value for name, value in beat.items() if name != "timeline"}
-        for line in json.dumps(shown, indent=2).splitlines()[:HEARTBEAT_LINES]:
-            self.console.line("  " + line)
-        self.console.line("  …")
+        for name, value in beat.items():
+            self.console.line(f'  "{name}": {"[…]," if name == "timeline" else json.dumps(value) + ","}')
+        self.console.line()
 
     def stay(self, agent: Agent, node: str) -> None:
         token = f"$(sed -n 's/^CROSSLOGIC_ADMIN_TOKEN=//p' {self.stack.control_plane.env_file})"
@@ -194,7 +192,7 @@ class Demo:
 
     def stop(self, agent: Agent) -> None:
         watch = Stopwatch()
-        self.console.stage("SIGTERM", " to the agent: it drains and ends the engine")
+        self.console.stage("stopping", ": SIGTERM to the agent, it drains and ends the engine")
         agent.running.send(signal.SIGTERM)
         code = agent.running.wait(90)
         left = self.stack.left_over(agent)

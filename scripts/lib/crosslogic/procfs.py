@@ -31,6 +31,9 @@ class Memory:
 
     resident: int
     private: int
+    """Written to, and so neither shared with anyone nor dropped when memory is short: what the process itself costs."""
+    unique: int
+    """Private, plus pages of its own files that nobody else has mapped."""
 
 
 def processes() -> Iterator[Process]:
@@ -94,7 +97,8 @@ def memory(pid: int) -> Memory:
     for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]:
         name, _, rest = line.partition(":")
         sizes[name] = int(rest.split()[0]) * 1024
-    return Memory(sizes["Rss"], sizes["Private_Clean"] + sizes["Private_Dirty"])
+    private = sizes["Private_Dirty"]
+    return Memory(sizes["Rss"], private, private + sizes["Private_Clean"])
 
 
 def listening_ports() -> set[int]:

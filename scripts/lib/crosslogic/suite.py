@@ -24,6 +24,10 @@ from crosslogic.paths import ROOT
 RACE_TARGETS = ["AgentCoreTests", "AgentRuntimeTests", "AgentSystemTests"]
 
 
+# How Swift Testing's lines begin that say: it begins, it has passed.
+UNEVENTFUL = ("\u25c7 ", '\u2714 Test "', "\u2714 Suite", "[")
+
+
 @dataclass
 class Tally:
     passed: int = 0
@@ -54,7 +58,8 @@ class Suite:
             Step("checks", self.checks),
             Step("Swift tests", self.swift_tests),
             Step("Swift tests under the thread sanitizer", self.race_tests) if races else None,
-            Step("end-to-end tests", self.end_to_end_tests),
+            Step("end-to-end tests, simulated engine", self.simulated_engine_tests),
+            Step("end-to-end tests, real engine", self.real_engine_tests) if not self.options.fast else None,
         ]
         return [step for step in steps if step]
 
@@ -70,6 +75,9 @@ class Suite:
         scratch = ["--scratch-path", str(ROOT / ".build" / "thread-sanitizer"), "--sanitize", "thread"]
         scratch += ["-Xswiftc", "-DTHREAD_SANITIZER"]
         os.environ["CROSSLOGIC_AGENT_ONLY"] = "1"
+        # Resolving for the agent alone forgets the versions of everything else.
+        resolved = ROOT / "Package.resolved"
+        versions = resolved.read_bytes()
         try:
             swift.build(
                 ["swift", "build", "--build-tests", *scratch], "building with the thread sanitizer", self.console
@@ -77,27 +85,35 @@ class Suite:
             return self.swift_test("races", [*scratch, "--skip-build", "--filter", "|".join(RACE_TARGETS)])
         finally:
             del os.environ["CROSSLOGIC_AGENT_ONLY"]
+            resolved.write_bytes(versions)
 
     def swift_test(self, name: str, arguments: list[str]) -> Tally:
         report = self.reports / f"{name}.xml"
         command = ["swift", "test", "--parallel", "--disable-xctest", "--xunit-output", str(report), *arguments]
-        code = self.run_shown(command)
-        # Swift Testing writes beside the name it is given.
-        return tally_of(report.with_name(f"{name}-swift-testing.xml"), code, self.console)
-
-    def end_to_end_tests(self) -> Tally:
-        install.ensure_build_packages(self.console)
-        swift.release_binaries(self.console)
-        tools = install.ensure_tools(self.console)
-        chosen = ["-m", "not real"] if self.options.fast else []
-        if not self.options.fast:
-            install.ensure_engine(self.console)
-        report = self.reports / "end-to-end.xml"
-        code = self.run_shown([str(tools / "bin" / "pytest"), "-q", f"--junitxml={report}", *chosen])
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+            for line in run.stdout or []:
+                if not line.startswith(UNEVENTFUL):
+                    print(line, end="", flush=True)
+            code = run.wait()
         return tally_of(report, code, self.console)
 
-    def run_shown(self, command: list[str]) -> int:
-        return subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+    def simulated_engine_tests(self) -> Tally:
+        swift.release_binaries(self.console)
+        # They wait more than they work.
+        return self.pytest("simulated", ["-m", "not real", "--numprocesses", "4", "--dist", "loadfile"])
+
+    def real_engine_tests(self) -> Tally:
+        """One at a time: an engine keeps two cores busy while it starts, and what it does then is timed."""
+        swift.release_binaries(self.console)
+        install.ensure_engine(self.console)
+        return self.pytest("real", ["-m", "real"])
+
+    def pytest(self, name: str, arguments: list[str]) -> Tally:
+        tools = install.ensure_tools(self.console)
+        report = self.reports / f"{name}.xml"
+        command = [str(tools / "bin" / "pytest"), "-q", f"--junitxml={report}", *arguments]
+        code = subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+        return tally_of(report, code, self.console)
 
 
 def tally_of(report: Path, code: int, console: Console) -> Tally:

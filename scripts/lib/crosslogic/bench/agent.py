@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import statistics
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crosslogic import engine as engines
@@ -35,32 +35,39 @@ LOOK_EVERY = 0.25
 def first_request(bench: Bench) -> list[Figure]:
     """Agent's exec to the first byte at whoever stands where the control plane should be."""
     samples = []
-    with bench.stack() as stack, socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        listener.settimeout(10)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        settings = {
-            "CROSSLOGIC_CONTROL_PLANE_URL": url,
+    with bench.stack() as stack:
+        for number in range(bench.count(40)):
+            bench.note("agent: exec to first request on the wire")
+            # A listener for each: an agent opens more than one connection, and only its first is meant.
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                listener.settimeout(10)
+                env_file = settings_for_nothing(stack.folder / f"agent-{number}", listener.getsockname()[1])
+                samples.append(exec_to_first_byte(stack, env_file, listener))
+    return [figure("agent exec to first request on the wire", samples, "ms", goal=15)]
+
+
+def settings_for_nothing(folder: Path, port: int) -> Path:
+    """An env-file for an agent that will get no further than asking for its assignment."""
+    folder.mkdir()
+    env_file = folder / "node-agent.env"
+    directories = {f"CROSSLOGIC_{name}_DIR": str(folder / name.lower()) for name in ("STATE", "RUNTIME", "CACHE")}
+    write_env_file(
+        env_file,
+        {
+            "CROSSLOGIC_CONTROL_PLANE_URL": f"http://127.0.0.1:{port}",
             "CROSSLOGIC_NODE_ID": "node-bench",
             "CROSSLOGIC_NODE_TOKEN": "token",
             "CROSSLOGIC_ENGINE": "/bin/false",
             "CROSSLOGIC_HEARTBEAT_LISTEN": "127.0.0.1:0",
             "CROSSLOGIC_ENGINE_PORT": str(free_port()),
-            "CROSSLOGIC_ENGINE_LOG": str(stack.folder / "vllm.log"),
-        }
-        for number in range(bench.count(40)):
-            bench.note("agent: exec to first request")
-            folder = stack.folder / f"agent-{number}"
-            folder.mkdir()
-            settings |= {f"CROSSLOGIC_{name}_DIR": str(folder / name) for name in ("STATE", "RUNTIME", "CACHE")}
-            env_file = folder / "node-agent.env"
-            write_env_file(env_file, settings)
-            samples.append(exec_to_first_byte(stack, env_file, listener))
-    return [figure("agent exec to first request on the wire", samples, "ms", goal=15)]
+            "CROSSLOGIC_ENGINE_LOG": str(folder / "vllm.log"),
+            **directories,
+        },
+    )
+    return env_file
 
 
-def exec_to_first_byte(stack: Stack, env_file: os.PathLike[str], listener: socket.socket) -> float:
+def exec_to_first_byte(stack: Stack, env_file: Path, listener: socket.socket) -> float:
     """Milliseconds. Fork and exec are inside: the clock is read before them."""
     with (stack.folder / "agent.log").open("ab") as log:
         started = time.monotonic()
@@ -123,7 +130,7 @@ def wait_until_serving(url: str, seconds: float, hopeless: Callable[[], str | No
 
 def costs(bench: Bench) -> list[Figure]:
     """CPU time and memory of the agent from the engine's exec until the model serves."""
-    shares, private, resident = [], [], []
+    shares, private, unique, resident = [], [], [], []
     with bench.stack() as stack:
         stack.start_store()
         stack.start_control_plane()
@@ -134,10 +141,12 @@ def costs(bench: Bench) -> list[Figure]:
             share, memory = costs_of_one_start(stack, engine)
             shares.append(share * 100)
             private.append(memory.private / MEGABYTE)
+            unique.append(memory.unique / MEGABYTE)
             resident.append(memory.resident / MEGABYTE)
     return [
         figure("agent while the engine loads: CPU of one core", shares, "%", goal=1),
         figure("agent while the engine loads: private memory, highest", private, "MB", goal=8),
+        figure("agent while the engine loads: private and its own program's pages, highest", unique, "MB"),
         figure("agent while the engine loads: resident memory, highest", resident, "MB", goal=30),
     ]
 
@@ -167,7 +176,7 @@ def costs_of_one_start(stack: Stack, engine: Engine) -> tuple[float, procfs.Memo
     finally:
         agent.running.stop(60)
         agent.close()
-    highest = procfs.Memory(max(s.resident for s in samples), max(s.private for s in samples))
+    highest = procfs.Memory(*(max(getattr(s, name) for s in samples) for name in ("resident", "private", "unique")))
     return share, highest
 
 

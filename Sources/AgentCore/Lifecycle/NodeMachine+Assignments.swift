@@ -1,0 +1,135 @@
+// What the control plane wants, and the preparation for it.
+
+extension NodeMachine {
+    mutating func assignmentReceived(_ assignment: Assignment, at now: BootInstant) -> [NodeAction] {
+        guard assignment.generation > newestGeneration else {
+            return [.tell(.staleAssignment(generation: assignment.generation, current: newestGeneration))]
+        }
+        newestGeneration = assignment.generation
+        switch state {
+        case .waiting, .preparing, .failed:
+            return accept(assignment, at: now)
+        case .backoff:
+            return [.cancel(.backoff)] + accept(assignment, at: now)
+        case .running(let run):
+            return endEngine(run, next: .change(to: assignment, receivedAt: now))
+        case .stopping(var stop):
+            // An agent on its way out, or a node revoked, takes nothing new.
+            if case .leave = stop.next { return [] }
+            stop.next = .change(to: assignment, receivedAt: now)
+            state = .stopping(stop)
+            return []
+        case .leaving, .finished:
+            return []
+        }
+    }
+
+    /// `instant` is when the assignment came, which may be a whole drain ago.
+    mutating func accept(_ assignment: Assignment, at instant: BootInstant) -> [NodeAction] {
+        generation = assignment.generation
+        failure = nil
+        failureExit = nil
+        rejectedFaults = []
+        restarts.newAssignment()
+        timeline.forgetAssignment()
+        timeline.record(.assignmentReceived, at: instant, source: .agent)
+        return [
+            .tell(.assignmentAccepted(generation: assignment.generation, model: assignment.model)),
+            .report(Report(.assignmentAccepted)),
+        ] + prepare(assignment)
+    }
+
+    mutating func prepare(_ assignment: Assignment) -> [NodeAction] {
+        progress = nil
+        timeline.forgetStart()
+        state = .preparing(assignment)
+        // The one in flight is overtaken; this one follows when that has answered.
+        guard !isPreparationInFlight else { return [] }
+        isPreparationInFlight = true
+        return [.prepare(assignment)]
+    }
+
+    /// The last good assignment goes on.
+    mutating func assignmentRejected(_ generation: Int64?, _ faults: [FieldFault]) -> [NodeAction] {
+        guard faults != rejectedFaults || generation != rejectedGeneration else { return [] }
+        rejectedFaults = faults
+        rejectedGeneration = generation
+        return [.tell(.assignmentRejected(faults)), .report(.rejected(generation, faults))]
+    }
+
+    /// Said once, not once a try.
+    mutating func controlPlaneLost(_ reason: String) -> [NodeAction] {
+        let wasFine = controlPlaneError == nil
+        controlPlaneError = reason
+        return wasFine ? [.tell(.controlPlaneLost(reason: reason))] : []
+    }
+
+    mutating func controlPlaneFound() -> [NodeAction] {
+        guard controlPlaneError != nil else { return [] }
+        controlPlaneError = nil
+        return [.tell(.controlPlaneFound)]
+    }
+
+    mutating func readyAcknowledged(at now: BootInstant) -> [NodeAction] {
+        // An acknowledgement that was delayed past the end of its engine says nothing about the next one.
+        if case .running(let run) = state, run.stage == .serving {
+            timeline.record(.readyAcked, at: now, source: .agent)
+        }
+        return []
+    }
+}
+
+// MARK: Preparation
+
+extension NodeMachine {
+    mutating func prepared(_ prepared: Int64, at now: BootInstant) -> [NodeAction] {
+        isPreparationInFlight = false
+        switch state {
+        case .preparing(let assignment):
+            guard assignment.generation == prepared else { return prepare(assignment) }
+            timeline.record(.preflightDone, at: now, source: .agent)
+            state = .running(EngineRun(assignment))
+            return [.startEngine(generation: prepared)]
+        case .waiting, .running, .stopping, .backoff, .failed, .leaving, .finished:
+            return []
+        }
+    }
+
+    mutating func preparationFailed(_ prepared: Int64, _ report: FailureReport) -> [NodeAction] {
+        isPreparationInFlight = false
+        switch state {
+        case .preparing(let assignment):
+            guard assignment.generation == prepared else { return prepare(assignment) }
+            return sayFailed(report, exit: nil) + retry(assignment, report, served: nil)
+        case .waiting, .running, .stopping, .backoff, .failed, .leaving, .finished:
+            return []
+        }
+    }
+
+    mutating func sayFailed(_ report: FailureReport, exit: EngineExit?) -> [NodeAction] {
+        failure = report
+        failureExit = exit
+        return [.tell(.failed(report, exit)), .report(Report(.failed, failure: report, exit: exit))]
+    }
+
+    /// No engine is left: wait for a better moment or for another assignment, as the failure's class says.
+    mutating func retry(_ assignment: Assignment, _ report: FailureReport, served: Duration?) -> [NodeAction] {
+        progress = nil
+        switch report.failure.retryPolicy {
+        case .final:
+            state = .failed(assignment, report)
+            return []
+        case .retry:
+            let delay = restarts.delayAfterFailure(served: served)
+            state = .backoff(assignment, report)
+            return [.tell(.retrying(after: delay)), .arm(.backoff, after: delay)]
+        }
+    }
+
+    mutating func backoffFired() -> [NodeAction] {
+        switch state {
+        case .backoff(let assignment, _): prepare(assignment)
+        case .waiting, .preparing, .running, .stopping, .failed, .leaving, .finished: []
+        }
+    }
+}

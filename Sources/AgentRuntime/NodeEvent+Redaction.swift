@@ -1,0 +1,15 @@
+internal import AgentCore
+
+extension NodeEvent {
+    /// What others wrote goes on to log, events and heartbeat, so known secrets are taken out before that.
+    func redacted(by redaction: Redaction) -> NodeEvent {
+        switch self {
+        case .failureExplained(let report): .failureExplained(redaction.report(report))
+        case .preparationFailed(let generation, let report):
+            .preparationFailed(generation: generation, redaction.report(report))
+        case .canaryFailed(let reason): .canaryFailed(reason: redaction.text(reason))
+        case .controlPlaneLost(let reason): .controlPlaneLost(reason: redaction.text(reason))
+        default: self
+        }
+    }
+}
