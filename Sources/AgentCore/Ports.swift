@@ -46,6 +46,9 @@ package protocol FileStore: Sendable {
     func writeForThisBoot(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure)
     /// No error when it is already gone.
     func remove(_ path: String) throws(FileFailure)
+    /// Needs no room on the disk, and works for files that cannot be read. Parents are created (0700); a file in the
+    /// way is replaced.
+    func move(_ path: String, to newPath: String) throws(FileFailure)
     /// Names in a folder, sorted; empty when there is no such folder.
     func list(_ folder: String) throws(FileFailure) -> [String]
     /// Whether the path, links resolved, is a regular file this process may execute.

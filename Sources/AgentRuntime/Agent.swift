@@ -25,13 +25,14 @@ package struct Agent: Sendable {
     ) async {
         let (inbox, arrivals) = Inbox.make(clocks: ports.clocks)
         let outbox = Outbox(
-            folder: "\(settings.stateFolder)/outbox", files: ports.files, target: eventTarget(nil))
+            folder: "\(settings.stateFolder)/outbox", files: ports.files, controlPlane: eventsEndpoint, log: ports.log)
+        view.watch(outbox)
         await withDiscardingTaskGroup { group in
             // First of all, so that the request is on the wire before anything else costs time.
             inbox.send(.agentStarted)
-            let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox)
+            let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox, outbox: outbox)
             group.addTask { await poller.run() }
-            recover(outbox)
+            await outbox.recover()
             let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox)
             group.addTask { await sender.run() }
             group.addTask { for await _ in stopRequests { inbox.send(.stopRequested) } }
@@ -44,6 +45,8 @@ package struct Agent: Sendable {
             }
             group.cancelAll()
         }
+        // The successor delivers what this agent could not.
+        await outbox.storeAll()
         // A preparation that was overtaken by the end may have left its file.
         EnginePreparer(settings: settings, ports: ports).removeCredentials()
     }
@@ -55,20 +58,8 @@ package struct Agent: Sendable {
         return Redaction(own.compactMap { $0 } + (assignment?.secrets ?? []))
     }
 
-    func eventTarget(_ assignment: Assignment?) -> EventTarget {
-        guard let url = assignment?.callbackURL else {
-            return EventTarget(
-                url: "\(settings.controlPlaneURL)/api/v1/nodes/\(settings.nodeID)/events",
-                bearer: settings.nodeToken, signingSecret: assignment?.callbackSecret)
-        }
-        return EventTarget(url: url, bearer: nil, signingSecret: assignment?.callbackSecret)
-    }
-
-    private func recover(_ outbox: Outbox) {
-        do throws(FileFailure) {
-            try outbox.recover()
-        } catch {
-            ports.log.write(.warning, "events of an earlier agent: \(error.message)")
-        }
+    private var eventsEndpoint: EventTarget {
+        EventTarget(
+            url: "\(settings.controlPlaneURL)/api/v1/nodes/\(settings.nodeID)/events", bearer: settings.nodeToken)
     }
 }

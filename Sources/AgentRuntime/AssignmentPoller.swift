@@ -11,21 +11,25 @@ struct AssignmentPoller: Sendable {
     let settings: AgentSettings
     let ports: AgentPorts
     let inbox: Inbox
+    let outbox: Outbox
 
     func run() async {
         var backoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
-        var etag: String?
+        var memory = PollMemory()
+        var trouble = Trouble()
         while !Task.isCancelled {
             let asked = ports.clocks.now()
-            let outcome = await poll(etag: etag)
+            let outcome = await poll(etag: memory.etag)
             let wasHeld = ports.clocks.now() - asked >= Self.heldAtLeast
+            if outcome.isAnswer, trouble.end() { outbox.mayTry.raise() }
             switch outcome {
-            case .answered(let event, let newETag):
+            case .answered(let event, let etag):
                 inbox.send(.controlPlaneFound)
-                if let event { inbox.send(event) }
-                etag = newETag ?? etag
-                // A server that does not hold the request open must not be asked in a tight loop.
-                if event == nil || newETag == nil, !wasHeld { await pause(&backoff) } else { backoff.reset() }
+                if event?.isAssignment != true { outbox.expectNoAssignment() }
+                let news = memory.take(event, etag: etag)
+                if let event = news.event { inbox.send(event) }
+                // A server that neither holds the request nor minds the ETag must not be asked in a tight loop.
+                if news.isNewer || wasHeld { backoff.reset() } else { await pause(&backoff) }
             case .unchanged:
                 if wasHeld { backoff.reset() } else { await pause(&backoff) }
                 inbox.send(.controlPlaneFound)
@@ -34,6 +38,7 @@ struct AssignmentPoller: Sendable {
                 return
             case .failed(let reason):
                 if Task.isCancelled { return }
+                _ = trouble.begin()
                 inbox.send(.controlPlaneLost(reason: reason))
                 await pause(&backoff)
             }
@@ -63,12 +68,39 @@ struct AssignmentPoller: Sendable {
     }
 }
 
+/// What the control plane has said before, so that nothing is told twice.
+struct PollMemory {
+    /// Of the last answer that said something.
+    private(set) var etag: String?
+    private var newest: Int64?
+    private var last: NodeEvent?
+
+    /// - Returns: the event where it says something new, and whether it is a newer assignment than all before.
+    mutating func take(_ event: NodeEvent?, etag newETag: String?) -> (event: NodeEvent?, isNewer: Bool) {
+        guard let event, event != last else { return (nil, false) }
+        guard case .assignmentReceived(let assignment) = event else {
+            (last, etag) = (event, newETag ?? etag)
+            return (event, false)
+        }
+        // One generation is one wish, whatever else differs in it.
+        if assignment.generation == newest { return (nil, false) }
+        let isNewer = newest.map { assignment.generation > $0 } ?? true
+        if isNewer { (newest, etag) = (assignment.generation, newETag ?? etag) }
+        last = event
+        return (event, isNewer)
+    }
+}
+
 /// What one answer to the poll means.
 enum PollOutcome: Equatable {
     case answered(NodeEvent?, etag: String?)
     case unchanged
     case revoked
     case failed(reason: String)
+
+    var isAnswer: Bool {
+        if case .failed = self { false } else { true }
+    }
 
     init(_ response: HTTPResponse, defaults: AssignmentDefaults) {
         switch response.status {
@@ -95,5 +127,11 @@ enum PollOutcome: Equatable {
             return .answered(
                 .assignmentRejected(generation: error.generation, faults: error.faults), etag: etag)
         }
+    }
+}
+
+extension NodeEvent {
+    fileprivate var isAssignment: Bool {
+        if case .assignmentReceived = self { true } else { false }
     }
 }

@@ -1,59 +1,94 @@
 internal import AgentCore
 internal import AgentWire
 
-/// Delivers the outbox in order: each event on disk first, then sent until somebody takes it.
+/// Stores and delivers the outbox, in order: each event is on disk first, then sent until somebody takes it.
 struct EventSender: Sendable {
+    /// While the agent leaves: several tries must fit into the time it waits for its last events.
+    private static let lastPause = Duration.seconds(2)
+    private static let lastTimeout = Duration.seconds(4)
+
     let outbox: Outbox
     let ports: AgentPorts
     let inbox: Inbox
+    var backoff = Backoff(first: .milliseconds(250), longest: .seconds(30))
 
     func run() async {
-        for await _ in outbox.wakes {
-            await deliverAll()
+        await withDiscardingTaskGroup { group in
+            group.addTask { await storeForEver() }
+            await deliverForEver()
+        }
+    }
+
+    /// A task of its own, so that no slow receiver keeps an event off the disk.
+    private func storeForEver() async {
+        while !Task.isCancelled {
+            await outbox.added.wait()
+            await outbox.storeAll()
+            outbox.deliverable.raise()
+        }
+    }
+
+    private func deliverForEver() async {
+        var trouble = Trouble()
+        while !Task.isCancelled {
+            await outbox.deliverable.wait()
+            await deliverAll(&trouble)
             inbox.send(.eventsDelivered)
         }
     }
 
-    private func deliverAll() async {
-        var backoff = Backoff(first: .milliseconds(250), longest: .seconds(30))
-        var persisted: UInt64 = 0
-        while !Task.isCancelled, let (item, target) = outbox.first() {
-            if persisted != item.sequence {
-                attempt("keeping event \(item.sequence) on disk") { () throws(FileFailure) in
-                    try outbox.persist(item)
-                }
-                persisted = item.sequence
+    private func deliverAll(_ trouble: inout Trouble) async {
+        var backoff = backoff
+        var saidWaiting = false
+        while !Task.isCancelled, let event = outbox.first {
+            await outbox.storeAll()
+            guard let target = outbox.target(for: event) else {
+                if !saidWaiting { tellWaiting() }
+                saidWaiting = true
+                await outbox.mayTry.wait()
+                continue
             }
-            if await deliver(item, to: target) {
-                backoff.reset()
+            if let reason = await deliver(event, to: target) {
+                if Task.isCancelled { return }
+                if trouble.begin() { ports.log.write(.warning, "events are not delivered: \(reason); trying again") }
+                let pause = backoff.next(fraction: ports.random.fraction())
+                await outbox.mayTry.wait(atMost: outbox.isLeaving ? min(pause, Self.lastPause) : pause)
             } else {
-                // Cancellation ends the sleep; the loop then ends by itself.
-                try? await Task.sleep(for: backoff.next(fraction: ports.random.fraction()))
+                if trouble.end() { ports.log.write(.notice, "events are delivered again") }
+                backoff.reset()
             }
         }
     }
 
-    /// Answers whether the event is off our hands.
-    private func deliver(_ item: Outbox.Item, to target: EventTarget) async -> Bool {
-        guard let response = try? await ports.http.send(request(item, to: target)) else { return false }
-        switch EventVerdict(status: response.status) {
+    private func tellWaiting() {
+        ports.log.write(.info, "events of an earlier agent wait for the assignment that names their callback")
+    }
+
+    /// Answers why the event is still ours; nil when it is off our hands.
+    private func deliver(_ event: OutboxEvent, to target: EventTarget) async -> String? {
+        let status: Int
+        do throws(HTTPFailure) {
+            status = try await ports.http.send(request(event, to: target)).status
+        } catch {
+            return "\(error.kind.rawValue): \(error.message)"
+        }
+        switch EventVerdict(status: status) {
         case .accepted:
-            if item.kind == .ready { inbox.send(.readyAcknowledged) }
-            attempt("forgetting event \(item.sequence)") { () throws(FileFailure) in try outbox.remove(item) }
-            return true
+            if event.kind == .ready { inbox.send(.readyAcknowledged) }
+            await outbox.forget(event)
+            return nil
         case .refused:
-            ports.log.write(
-                .warning, "event \(item.sequence) was refused with status \(response.status) and is set aside")
-            attempt("setting event \(item.sequence) aside") { () throws(FileFailure) in try outbox.park(item) }
-            return true
+            ports.log.write(.warning, "event \(event.sequence) was refused with status \(status) and is set aside")
+            await outbox.park(event)
+            return nil
         case .tryAgain:
-            return false
+            return "answered \(status)"
         }
     }
 
-    private func request(_ item: Outbox.Item, to target: EventTarget) -> HTTPRequest {
-        var request = HTTPRequest(.post, target.url, timeout: .seconds(10))
-        request.body = item.body
+    private func request(_ event: OutboxEvent, to target: EventTarget) -> HTTPRequest {
+        var request = HTTPRequest(.post, target.url, timeout: outbox.isLeaving ? Self.lastTimeout : .seconds(10))
+        request.body = event.body
         request.maximumResponseBytes = 64 * 1024
         request.mayUseProxy = true
         request.headers = [("Content-Type", Secret(EventCodec.contentType))]
@@ -62,19 +97,10 @@ struct EventSender: Sendable {
         }
         if let secret = target.signingSecret {
             request.headers += StandardWebhooks.headers(
-                id: item.id, timestamp: Int64(ports.clocks.wallTime()), body: item.body, secret: secret,
+                id: event.id, timestamp: Int64(ports.clocks.wallTime()), body: event.body, secret: secret,
                 signer: ports.signer)
         }
         return request
-    }
-
-    /// A full disk must not keep an event from being told.
-    private func attempt(_ what: String, _ body: () throws(FileFailure) -> Void) {
-        do throws(FileFailure) {
-            try body()
-        } catch {
-            ports.log.write(.warning, "\(what): \(error.message)")
-        }
     }
 }
 

@@ -1,127 +1,139 @@
 internal import AgentCore
-internal import AgentWire
 internal import Locking
 
-/// Where events go now.
-struct EventTarget: Sendable {
-    var url: String
-    /// Only for the control plane itself: the node token is not shown to other hosts.
-    var bearer: Secret?
-    var signingSecret: Secret?
-}
-
-/// Events on their way to the control plane: ordered, on disk before they are sent, removed once acknowledged.
+/// Events on their way to the control plane: ordered, on disk before they are sent, gone once acknowledged.
 ///
-/// `add` is called by the run loop and only queues. Disk and network belong to `run`, the outbox's own task.
+/// `add` is called by the run loop and only queues; `EventSender` stores and delivers.
 final class Outbox: Sendable {
-    struct Item: Sendable {
-        var sequence: UInt64
-        var id: String
-        var body: [UInt8]
-        var kind: ReportKind?
-    }
-
     private struct State {
-        var queue: [Item] = []
-        var nextSequence: UInt64 = 1
-        var target: EventTarget
+        var queue = OutboxQueue()
+        var routes: EventRoutes
+        var isLeaving = false
+        var disk = Trouble()
     }
 
-    /// Beyond this the oldest phase events would help nobody; the network has been away for hours.
-    static let capacity = 4096
-    private static let maximumEventBytes = 256 * 1024
-
+    let folder: OutboxFolder
+    private let log: any OperatorLog
     private let state: Mutex<State>
-    private let folder: String
-    private let files: any FileStore
-    private let wake: AsyncStream<Void>.Continuation
-    /// Yields when something may have been added; never more than one wake-up is kept.
-    let wakes: AsyncStream<Void>
 
-    init(folder: String, files: any FileStore, target: EventTarget) {
-        self.folder = folder
-        self.files = files
-        state = Mutex(State(target: target))
-        (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    /// Something is to be stored.
+    let added = Signal()
+    /// Something is to be delivered, and the disk had its chance.
+    let deliverable = Signal()
+    /// A try that waits may go now.
+    let mayTry = Signal()
+
+    init(folder: String, files: any FileStore, controlPlane: EventTarget, log: any OperatorLog) {
+        self.folder = OutboxFolder(folder, files: files)
+        self.log = log
+        state = Mutex(State(routes: EventRoutes(controlPlane: controlPlane)))
     }
 
-    var pending: Int { state.withLock { $0.queue.count } }
+    var pending: Int { state.withLock { $0.queue.events.count } }
+    var first: OutboxEvent? { state.withLock { $0.queue.events.first } }
+    /// The agent is on its way out: a try now is worth more than patience.
+    var isLeaving: Bool { state.withLock { $0.isLeaving } }
 
-    func setTarget(_ target: EventTarget) {
-        state.withLock { $0.target = target }
-    }
-
-    /// Renders one event under the next sequence number and queues it.
-    ///
-    /// In a full outbox the oldest phase event makes room: it says the least. Answers how many events were dropped.
+    /// Answers how many events were dropped to make room. See `OutboxQueue`.
     @discardableResult
     func add(_ kind: ReportKind, id: String, render: (UInt64) -> [UInt8]) -> Int {
         let dropped = state.withLock { state in
-            var dropped = 0
-            if state.queue.count >= Self.capacity {
-                dropped = 1
-                // The first one is being sent.
-                guard let oldest = state.queue.indices.dropFirst().first(where: { state.queue[$0].kind == .phase })
-                else { return dropped }
-                state.queue.remove(at: oldest)
-            }
-            let sequence = state.nextSequence
-            state.nextSequence += 1
-            state.queue.append(Item(sequence: sequence, id: id, body: render(sequence), kind: kind))
-            return dropped
+            state.queue.add(kind, id: id, for: state.routes.callbackURL, render: render)
         }
-        wake.yield()
+        added.raise()
         return dropped
     }
+}
 
+// MARK: Where events go
+
+extension Outbox {
+    func target(for event: OutboxEvent) -> EventTarget? {
+        state.withLock { $0.routes.target(for: event.callbackURL) }
+    }
+
+    /// Must come before the first event of the assignment is added.
+    func follow(_ assignment: Assignment) {
+        state.withLock { $0.routes.follow(assignment) }
+        mayTry.raise()
+    }
+
+    /// The control plane answers, and there is no assignment that could name a callback.
+    func expectNoAssignment() {
+        if state.withLock({ $0.routes.expectNoAssignment() }) { mayTry.raise() }
+    }
+
+    /// The last events are added: nothing is waited for any more, neither long nor for an assignment.
+    func leave() {
+        state.withLock { state in
+            state.isLeaving = true
+            _ = state.routes.expectNoAssignment()
+        }
+        mayTry.raise()
+    }
+}
+
+// MARK: Disk
+
+extension Outbox {
     /// Takes over what an earlier agent did not deliver. Must come before the first `add`.
-    func recover() throws(FileFailure) {
-        var recovered: [Item] = []
-        var last: UInt64 = 0
-        if let bytes = try files.read(marker, limit: 64), let number = UInt64(String(decoding: bytes, as: UTF8.self)) {
-            last = number
+    func recover() async {
+        let recovered = await folder.recover()
+        for problem in recovered.problems { log.write(.warning, "events of an earlier agent: \(problem)") }
+        state.withLock { $0.queue.takeOver(recovered.events, last: recovered.last) }
+        added.raise()
+    }
+
+    /// Stores every event that is not on disk yet, in order, and ends at the first that cannot be stored.
+    func storeAll() async {
+        while let event = state.withLock({ $0.queue.firstUnstored }) {
+            let isStored = await attempt("keeping events on disk") { () async throws(FileFailure) in
+                try await self.folder.store(event)
+            }
+            guard isStored else { return }
+            // It was dropped or delivered meanwhile.
+            if !state.withLock({ $0.queue.markStored(event.sequence) }) { await discard(event.sequence) }
         }
-        for name in try files.list(folder) where name.hasSuffix(".json") {
-            guard let sequence = UInt64(name.dropLast(5)) else { continue }
-            last = max(last, sequence)
-            guard let body = try files.read("\(folder)/\(name)", limit: Self.maximumEventBytes),
-                let event = try? JSONValue.parse(body), let id = event["id"]?.stringValue
-            else { continue }
-            recovered.append(Item(sequence: sequence, id: id, body: body, kind: nil))
+        for sequence in state.withLock({ $0.queue.takeDiscarded() }) { await discard(sequence) }
+    }
+
+    func forget(_ event: OutboxEvent) async {
+        state.withLock { $0.queue.remove(event.sequence) }
+        await attempt("forgetting a delivered event") { () async throws(FileFailure) in
+            try await self.folder.forget(event.sequence)
         }
-        recovered.sort { $0.sequence < $1.sequence }
-        state.withLock { state in
-            state.queue = recovered
-            state.nextSequence = last + 1
+    }
+
+    /// Off the queue first: what cannot be set aside must not be sent again and again.
+    func park(_ event: OutboxEvent) async {
+        state.withLock { $0.queue.remove(event.sequence) }
+        await attempt("setting a refused event aside") { () async throws(FileFailure) in
+            try await self.folder.park(event)
         }
-        wake.yield()
     }
 
-    func first() -> (item: Item, target: EventTarget)? {
-        state.withLock { state in state.queue.first.map { ($0, state.target) } }
-    }
-
-    func persist(_ item: Item) throws(FileFailure) {
-        try files.writeAtomically(item.body, to: path(item), mode: 0o600)
-    }
-
-    /// The marker is written before the file goes, so that no crash between the two can make a number rise twice.
-    func remove(_ item: Item) throws(FileFailure) {
-        state.withLock { state in
-            if state.queue.first?.sequence == item.sequence { state.queue.removeFirst() }
+    private func discard(_ sequence: UInt64) async {
+        do throws(FileFailure) {
+            try await folder.discard(sequence)
+        } catch {
+            complain("discarding an event", error)
         }
-        try files.writeAtomically([UInt8](String(item.sequence).utf8), to: marker, mode: 0o600)
-        try files.remove(path(item))
     }
 
-    /// Sets an event aside that the other side will never take.
-    func park(_ item: Item) throws(FileFailure) {
-        try files.writeAtomically(
-            item.body, to: "\(folder)/parked/\(EventCodec.padded(item.sequence)).json", mode: 0o600)
-        try remove(item)
+    /// A full disk must not keep an event from being told; it is said once.
+    @discardableResult
+    private func attempt(_ what: String, _ body: () async throws(FileFailure) -> Void) async -> Bool {
+        do throws(FileFailure) {
+            try await body()
+            if state.withLock({ $0.disk.end() }) { log.write(.notice, "the outbox can write to the disk again") }
+            return true
+        } catch {
+            complain(what, error)
+            return false
+        }
     }
 
-    private var marker: String { "\(folder)/last-acknowledged" }
-
-    private func path(_ item: Item) -> String { "\(folder)/\(EventCodec.padded(item.sequence)).json" }
+    private func complain(_ what: String, _ failure: FileFailure) {
+        if state.withLock({ $0.disk.begin() }) { log.write(.warning, "\(what): \(failure.message)") }
+    }
 }

@@ -44,8 +44,10 @@ struct RunLoop {
         if case .assignmentReceived(let assignment) = event { redaction = agent.redaction(with: assignment) }
         let actions = machine.handle(event.redacted(by: redaction), at: now)
         let node = snapshot(at: now)
-        agent.view.publish(node, pendingEvents: outbox.pending)
+        agent.view.publish(node)
         tellStatus(node, actions)
+        // Its own events come before it in the list, and are for its callback already.
+        for case .prepare(let assignment) in actions { outbox.follow(assignment) }
         for action in actions { perform(action, node: node, in: &group) }
     }
 
@@ -55,7 +57,6 @@ struct RunLoop {
         let (engine, inbox) = (engine, inbox)
         switch action {
         case .prepare(let assignment):
-            outbox.setTarget(agent.eventTarget(assignment))
             group.addTask { inbox.send(await engine.prepare(assignment)) }
         case .startEngine(let generation): group.addTask { await engine.run(generation, inbox) }
         case .probeHealth: group.addTask { await engine.probe.run(inbox) }
@@ -63,7 +64,9 @@ struct RunLoop {
         case .terminateEngine: agent.ports.engineHost.terminateMain()
         case .killEngine: agent.ports.engineHost.killAll()
         case .explainFailure: engine.explainFailure()
-        case .arm(let timer, let delay): arm(timer, after: delay, in: &group)
+        case .arm(let timer, let delay):
+            if timer == .delivery { outbox.leave() }
+            arm(timer, after: delay, in: &group)
         case .cancel(let timer): timers[timer] = nil
         // Told together with the status line, in `tellStatus`.
         case .notifyReady, .notifyStopping, .extendStartTimeout: break

@@ -36,11 +36,7 @@ final class AgentRig: Sendable {
 
     /// Runs the agent until it ends by itself; `body` sees it from outside and asks it to stop.
     func run(_ body: @Sendable (_ stop: @Sendable () -> Void) async throws -> Void) async throws {
-        let settings = try AgentSettings(
-            environment: [
-                "CROSSLOGIC_CONTROL_PLANE_URL": "http://control.test", "CROSSLOGIC_NODE_ID": "node-1",
-                "CROSSLOGIC_NODE_TOKEN": "token", "CROSSLOGIC_ENGINE": "/opt/vllm/bin/vllm",
-            ], tokenFile: nil)
+        let settings = try AgentSettings.sample()
         let http = ScriptedHTTPClient { [self] request async throws(HTTPFailure) in try await answer(request) }
         let ports = AgentPorts(
             engineHost: host, engineLog: SilentEngineLog(), http: http, files: files, serviceManager: service,

@@ -1,7 +1,7 @@
 package import AgentCore
 internal import Locking
 
-/// Stands in for the disk; can be told to be full.
+/// Stands in for the disk; can be told to be full, and announces what was written.
 package final class InMemoryFileStore: FileStore {
     private struct State {
         var files: [String: [UInt8]] = [:]
@@ -9,9 +9,13 @@ package final class InMemoryFileStore: FileStore {
         var isFull = false
     }
 
+    /// Paths, in the order they were written.
+    package let writes: AsyncStream<String>
+    private let wrote: AsyncStream<String>.Continuation
     private let state = Mutex(State())
 
     package init(executables: [String] = []) {
+        (writes, wrote) = AsyncStream.makeStream()
         for path in executables { state.withLock { $0.files[path] = [] } }
     }
 
@@ -24,7 +28,11 @@ package final class InMemoryFileStore: FileStore {
     }
 
     package func read(_ path: String, limit: Int) throws(FileFailure) -> [UInt8]? {
-        state.withLock { $0.files[path] }.map { Array($0.prefix(limit)) }
+        guard let bytes = state.withLock({ $0.files[path] }) else { return nil }
+        guard bytes.count <= limit else {
+            throw FileFailure(operation: "read", path: path, errno: 27, reason: "File too large")
+        }
+        return bytes
     }
 
     package func writeAtomically(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) {
@@ -36,6 +44,7 @@ package final class InMemoryFileStore: FileStore {
             return state.isFull
         }
         if isFull { throw FileFailure(operation: "write", path: path, errno: 28, reason: "No space left on device") }
+        wrote.yield(path)
     }
 
     package func writeForThisBoot(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) {
@@ -47,6 +56,16 @@ package final class InMemoryFileStore: FileStore {
             state.files[path] = nil
             state.modes[path] = nil
         }
+    }
+
+    package func move(_ path: String, to newPath: String) throws(FileFailure) {
+        let isMoved = state.withLock { state in
+            guard let bytes = state.files.removeValue(forKey: path) else { return false }
+            state.files[newPath] = bytes
+            state.modes[newPath] = state.modes.removeValue(forKey: path)
+            return true
+        }
+        if !isMoved { throw FileFailure(operation: "rename", path: path, errno: 2, reason: "No such file") }
     }
 
     package func list(_ folder: String) throws(FileFailure) -> [String] {

@@ -77,13 +77,20 @@ package struct FixedSigner: MessageSigner {
     package func hmacSHA256(_ message: [UInt8], key: [UInt8]) -> [UInt8] { [1, 2, 3] }
 }
 
-/// Keeps the lines.
+/// Keeps and announces the lines.
 package final class CollectingLog: OperatorLog {
+    package let told: AsyncStream<String>
+    private let tell: AsyncStream<String>.Continuation
     private let kept = Mutex<[String]>([])
 
-    package init() {}
+    package init() {
+        (told, tell) = AsyncStream.makeStream()
+    }
 
     package var lines: [String] { kept.withLock { $0 } }
 
-    package func write(_ level: OperatorLogLevel, _ line: String) { kept.withLock { $0.append(line) } }
+    package func write(_ level: OperatorLogLevel, _ line: String) {
+        kept.withLock { $0.append(line) }
+        tell.yield(line)
+    }
 }

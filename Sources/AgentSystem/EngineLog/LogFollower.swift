@@ -1,6 +1,7 @@
 internal import AgentCore
 internal import Dispatch
 internal import Glibc
+internal import Locking
 
 /// Reads one log on demand, a chunk at a time.
 actor LogFollower: EngineLogFollower {

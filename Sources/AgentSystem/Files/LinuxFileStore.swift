@@ -98,6 +98,15 @@ package struct LinuxFileStore: FileStore {
         throw SystemError(operation: "unlink", code: errno).on(path)
     }
 
+    package func move(_ path: String, to newPath: String) throws(FileFailure) {
+        try createFolders(Self.split(newPath).folder)
+        do throws(SystemError) {
+            try SystemError.check("rename") { rename(path, newPath) }
+        } catch {
+            throw error.on(path)
+        }
+    }
+
     package func list(_ folder: String) throws(FileFailure) -> [String] {
         guard let stream = opendir(folder) else {
             let code = errno

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Locking
 
 /// Ends what an earlier agent's engine left behind.
 actor LeftoverRemoval {

@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Glibc
+internal import Locking
 
 /// Follows a group of processes until none is left, and ends them when told to.
 ///

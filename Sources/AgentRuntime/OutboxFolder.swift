@@ -1,0 +1,133 @@
+internal import AgentCore
+internal import AgentWire
+internal import Locking
+
+/// The outbox on disk: a file per event, named by its number, and the last number that was acknowledged.
+///
+/// Every call waits for the disk, so that they run on a queue of their own and not on Swift's cooperative pool.
+actor OutboxFolder {
+    struct Recovered: Sendable {
+        var events: [OutboxEvent] = []
+        /// The highest number ever used; 0 for none.
+        var last: UInt64 = 0
+        /// What could not be taken over, in words.
+        var problems: [String] = []
+    }
+
+    private static let maximumRecordBytes = 256 * 1024
+    /// The oldest of those set aside go first.
+    static let maximumParked = 1024
+
+    nonisolated let executor = QueueExecutor(label: "io.crosslogic.outbox")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let folder: String
+    private let files: any FileStore
+
+    init(_ folder: String, files: any FileStore) {
+        self.folder = folder
+        self.files = files
+    }
+
+    func store(_ event: OutboxEvent) throws(FileFailure) {
+        try files.writeAtomically(event.record, to: path(event.sequence), mode: 0o600)
+    }
+
+    /// For an event that no longer counts.
+    func discard(_ sequence: UInt64) throws(FileFailure) {
+        try files.remove(path(sequence))
+    }
+
+    /// The marker is written before the file goes, so that no crash between the two can make a number rise twice.
+    /// Where it cannot be written the file goes nevertheless: the event was taken.
+    func forget(_ sequence: UInt64) throws(FileFailure) {
+        var failure: FileFailure?
+        do throws(FileFailure) {
+            try files.writeAtomically([UInt8](String(sequence).utf8), to: marker, mode: 0o600)
+        } catch {
+            failure = error
+        }
+        try files.remove(path(sequence))
+        if let failure { throw failure }
+    }
+
+    /// Sets an event aside that the other side will never take.
+    func park(_ event: OutboxEvent) throws(FileFailure) {
+        let parked = "\(folder)/parked/\(name(event.sequence))"
+        var failure: FileFailure?
+        do throws(FileFailure) {
+            if event.isStored {
+                try files.move(path(event.sequence), to: parked)
+            } else {
+                try files.writeAtomically(event.record, to: parked, mode: 0o600)
+            }
+        } catch {
+            failure = error
+        }
+        try forget(event.sequence)
+        if let failure { throw failure }
+        for name in try files.list("\(folder)/parked").dropLast(Self.maximumParked) {
+            try files.remove("\(folder)/parked/\(name)")
+        }
+    }
+
+    /// What an earlier agent did not deliver. Each file by itself: one that cannot be read is set aside in `bad/` and
+    /// takes nothing else with it.
+    func recover() -> Recovered {
+        var recovered = Recovered()
+        let sequences = sequences(in: folder, &recovered)
+        // Names first: whatever the files hold, no number is used twice.
+        let aside = self.sequences(in: "\(folder)/parked", &recovered) + self.sequences(in: "\(folder)/bad", &recovered)
+        recovered.last = max((sequences + aside).max() ?? 0, acknowledged(&recovered))
+        for sequence in sequences.sorted() {
+            do throws(FileFailure) {
+                recovered.events += try event(sequence, &recovered).map { [$0] } ?? []
+            } catch {
+                setAside(sequence, because: error.message, &recovered)
+            }
+        }
+        return recovered
+    }
+
+    private func event(_ sequence: UInt64, _ recovered: inout Recovered) throws(FileFailure) -> OutboxEvent? {
+        guard let record = try files.read(path(sequence), limit: Self.maximumRecordBytes) else { return nil }
+        if let event = OutboxEvent(sequence: sequence, record: record) { return event }
+        setAside(sequence, because: "\(path(sequence)): is no event", &recovered)
+        return nil
+    }
+
+    private func setAside(_ sequence: UInt64, because reason: String, _ recovered: inout Recovered) {
+        recovered.problems.append("\(reason); set aside in \(folder)/bad")
+        do throws(FileFailure) {
+            try files.move(path(sequence), to: "\(folder)/bad/\(name(sequence))")
+        } catch {
+            recovered.problems.append(error.message)
+        }
+    }
+
+    private func sequences(in folder: String, _ recovered: inout Recovered) -> [UInt64] {
+        do throws(FileFailure) {
+            // Sixteen digits, as this agent writes them: no other name can make the numbers overflow.
+            return try files.list(folder).filter { $0.hasSuffix(".json") && $0.utf8.count == 21 }
+                .compactMap { UInt64($0.dropLast(5)) }
+        } catch {
+            recovered.problems.append(error.message)
+            return []
+        }
+    }
+
+    private func acknowledged(_ recovered: inout Recovered) -> UInt64 {
+        do throws(FileFailure) {
+            guard let bytes = try files.read(marker, limit: 16) else { return 0 }
+            if let number = UInt64(String(decoding: bytes, as: UTF8.self)) { return number }
+            recovered.problems.append("\(marker): is no number")
+        } catch {
+            recovered.problems.append(error.message)
+        }
+        return 0
+    }
+
+    private var marker: String { "\(folder)/last-acknowledged" }
+    private func name(_ sequence: UInt64) -> String { "\(EventCodec.padded(sequence)).json" }
+    private func path(_ sequence: UInt64) -> String { "\(folder)/\(name(sequence))" }
+}

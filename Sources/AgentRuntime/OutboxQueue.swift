@@ -1,0 +1,57 @@
+internal import AgentCore
+
+/// The events that nobody has taken yet, in order. A value: it knows neither disk nor network.
+struct OutboxQueue: Sendable {
+    /// Beyond this the oldest phase events would help nobody; the network has been away for hours.
+    static let capacity = 4096
+
+    private(set) var events: [OutboxEvent] = []
+    private var nextSequence: UInt64 = 1
+    /// Dropped events whose files are still there; never more than files.
+    private var discarded: [UInt64] = []
+
+    /// Takes over what an earlier agent left; `last` is the highest number ever used.
+    mutating func takeOver(_ recovered: [OutboxEvent], last: UInt64) {
+        events = recovered
+        nextSequence = last + 1
+    }
+
+    /// Renders one event under the next sequence number and queues it.
+    ///
+    /// In a full outbox the oldest phase event makes room: it says the least. Answers how many events were dropped.
+    mutating func add(_ kind: ReportKind, id: String, for callbackURL: String?, render: (UInt64) -> [UInt8]) -> Int {
+        var dropped = 0
+        if events.count >= Self.capacity {
+            dropped = 1
+            // The first one is being sent.
+            guard let oldest = events.indices.dropFirst().first(where: { events[$0].kind == .phase }) else {
+                return dropped
+            }
+            if events[oldest].isStored { discarded.append(events[oldest].sequence) }
+            events.remove(at: oldest)
+        }
+        events.append(
+            OutboxEvent(
+                sequence: nextSequence, id: id, body: render(nextSequence), kind: kind, callbackURL: callbackURL))
+        nextSequence += 1
+        return dropped
+    }
+
+    mutating func remove(_ sequence: UInt64) {
+        events.removeAll { $0.sequence == sequence }
+    }
+
+    var firstUnstored: OutboxEvent? { events.first { !$0.isStored } }
+
+    /// False when the event has left the queue meanwhile, so that its file must go too.
+    mutating func markStored(_ sequence: UInt64) -> Bool {
+        guard let index = events.firstIndex(where: { $0.sequence == sequence }) else { return false }
+        events[index].isStored = true
+        return true
+    }
+
+    mutating func takeDiscarded() -> [UInt64] {
+        defer { discarded = [] }
+        return discarded
+    }
+}

@@ -1,0 +1,107 @@
+internal import AgentCore
+internal import AgentTestKit
+internal import Locking
+internal import Testing
+
+internal import struct Synchronization.Atomic
+
+@testable internal import AgentRuntime
+
+/// Counts the pauses: each one draws a fraction for its jitter.
+private final class PauseCounter: RandomSource {
+    private let drawn = Atomic<Int>(0)
+
+    var pauses: Int { drawn.load(ordering: .relaxed) }
+
+    func fraction() -> Double {
+        drawn.add(1, ordering: .relaxed)
+        return 0
+    }
+
+    func identifier() -> String { "id" }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct AssignmentPollerTests {
+    @Test(
+        "A server that ignores If-None-Match is asked with pauses, and what it repeats is told once",
+        arguments: [
+            AgentRig.assignment(generation: 7), #"{"generation":7,"model":".."}"#, #"{"model":"..","dtype":"int4"}"#,
+        ])
+    func repeating(body: String) async throws {
+        let random = PauseCounter()
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(200, body) }
+        let ports = AgentPorts.standIns(http: http, random: random)
+        let (inbox, arrivals) = Inbox.make(clocks: SteppingClocks())
+        let poller = AssignmentPoller(settings: try .sample(), ports: ports, inbox: inbox, outbox: .sample())
+        let asked = await withTaskGroup { group in
+            group.addTask { await poller.run() }
+            var asked = 0
+            for await _ in http.requests {
+                asked += 1
+                if asked == 6 { break }
+            }
+            group.cancelAll()
+            return asked
+        }
+        #expect(random.pauses >= asked - 2)
+        #expect(await told(arrivals, by: inbox) == 1)
+    }
+
+    @Test("A control plane that is found again gets its events at once")
+    func foundAgain() async throws {
+        let answers = Mutex([HTTPResponse.answer(503), .answer(304)])
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in
+            guard let next = answers.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else {
+                return try await neverAnswers()
+            }
+            return next
+        }
+        let (inbox, _) = Inbox.make(clocks: SteppingClocks())
+        let outbox = Outbox.sample()
+        let poller = AssignmentPoller(
+            settings: try .sample(), ports: .standIns(http: http), inbox: inbox, outbox: outbox)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await poller.run() }
+            // The time limit is what fails this test.
+            await outbox.mayTry.wait()
+            group.cancelAll()
+        }
+        #expect(answers.withLock { $0.isEmpty })
+    }
+
+    /// How many assignments, good or bad, were told.
+    private func told(_ arrivals: AsyncStream<Inbox.Arrival>, by inbox: Inbox) async -> Int {
+        inbox.send(.stopRequested)
+        var count = 0
+        for await arrival in arrivals {
+            switch arrival.matter {
+            case .event(.stopRequested): return count
+            case .event(.assignmentReceived), .event(.assignmentRejected): count += 1
+            default: break
+            }
+        }
+        return count
+    }
+}
+
+@Suite struct PollMemoryTests {
+    private func received(_ generation: Int64) -> NodeEvent { .assignmentReceived(.sample(generation: generation)) }
+
+    @Test("Replicas that disagree cannot make the agent ask without a pause")
+    func replicas() {
+        var memory = PollMemory()
+        #expect(memory.take(received(2), etag: "\"2\"") == (received(2), true))
+        #expect(memory.take(received(1), etag: "\"1\"") == (received(1), false))
+        #expect(memory.etag == "\"2\"")
+        #expect(memory.take(received(2), etag: "\"2\"") == (nil, false))
+    }
+
+    @Test("A document that was rejected and is mended under its generation is taken")
+    func mended() {
+        var memory = PollMemory()
+        let rejected = NodeEvent.assignmentRejected(generation: 3, faults: [])
+        #expect(memory.take(rejected, etag: "\"3\"") == (rejected, false))
+        #expect(memory.take(rejected, etag: "\"3\"") == (nil, false))
+        #expect(memory.take(received(3), etag: "\"3\"") == (received(3), true))
+    }
+}

@@ -1,0 +1,125 @@
+internal import AgentCore
+internal import AgentTestKit
+internal import AgentWire
+internal import Locking
+internal import Testing
+
+@testable internal import AgentRuntime
+
+@Suite(.timeLimit(.minutes(1))) struct EventSenderTests {
+    private let files = InMemoryFileStore()
+    private let log = CollectingLog()
+
+    /// Runs a sender over the outbox while `body` runs.
+    private func sending<Result: Sendable>(
+        _ outbox: Outbox, _ http: ScriptedHTTPClient, random: any RandomSource = CountingRandom(),
+        backoff: Backoff = Backoff(first: .seconds(1), longest: .seconds(1)), _ body: () async throws -> Result
+    ) async throws -> Result {
+        let (inbox, _) = Inbox.make(clocks: SteppingClocks())
+        let ports = AgentPorts.standIns(http: http, files: files, random: random, log: log)
+        let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox, backoff: backoff)
+        return try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { await sender.run() }
+            let result = try await body()
+            group.cancelAll()
+            return result
+        }
+    }
+
+    private func ids(_ requests: AsyncStream<HTTPRequest>, _ count: Int) async -> [String] {
+        var ids: [String] = []
+        for await request in requests {
+            ids.append(request.id)
+            if ids.count == count { break }
+        }
+        return ids
+    }
+
+    @Test("A receiver that hangs keeps no event off the disk")
+    func storesWhileBlocked() async throws {
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in try await neverAnswers() }
+        let outbox = Outbox.sample(files: files, log: log)
+        try await sending(outbox, http) {
+            outbox.addSample("a")
+            #expect(await http.requests.first { _ in true } != nil)
+            for id in ["b", "c"] { outbox.addSample(id) }
+            #expect(await files.writes.first { $0.hasSuffix("0000000000000003.json") } != nil)
+        }
+        let next = Outbox.sample(files: files, log: log)
+        await next.recover()
+        #expect(next.pending == 3)
+    }
+
+    @Test("An agent that leaves tries at once and often, however long the pause was to be")
+    func leaving() async throws {
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(503) }
+        let outbox = Outbox.sample(files: files, log: log)
+        let hour = Backoff(first: .seconds(3600), longest: .seconds(3600))
+        try await sending(outbox, http, random: HalfPause(), backoff: hour) {
+            outbox.addSample("a")
+            #expect(await ids(http.requests, 1) == ["a"])
+            outbox.leave()
+            #expect(await ids(http.requests, 2) == ["a", "a"])
+        }
+    }
+
+    @Test("Trouble with the receiver is said once with its reason, and once that it is over")
+    func saysTrouble() async throws {
+        let answers = Mutex([503, 401, 202, 202])
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in
+            .answer(answers.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] })
+        }
+        let outbox = Outbox.sample(files: files, log: log)
+        try await sending(outbox, http) {
+            for id in ["a", "b"] { outbox.addSample(id) }
+            #expect(await ids(http.requests, 4) == ["a", "a", "a", "b"])
+        }
+        #expect(log.lines == ["events are not delivered: answered 503; trying again", "events are delivered again"])
+    }
+
+    @Test("An event that is refused on a full disk is sent once")
+    func refusedOnFullDisk() async throws {
+        files.setFull(true)
+        let http = ScriptedHTTPClient { request async throws(HTTPFailure) in
+            request.id == "a" ? .answer(400) : .answer(202)
+        }
+        let outbox = Outbox.sample(files: files, log: log)
+        try await sending(outbox, http) {
+            for id in ["a", "b", "c"] { outbox.addSample(id) }
+            #expect(await ids(http.requests, 3) == ["a", "b", "c"])
+        }
+    }
+
+    @Test("After a restart a callback's events wait for the assignment that has its secret")
+    func recoveredForCallback() async throws {
+        var assignment = Assignment.sample()
+        assignment.callbackURL = "http://callback.test/"
+        assignment.callbackSecret = Secret("signing")
+        let first = Outbox.sample(files: files, log: log)
+        first.follow(assignment)
+        first.addSample("a")
+        await first.storeAll()
+        #expect(files.text("/state/outbox/0000000000000001.json")?.contains("signing") == false)
+
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(202) }
+        let second = Outbox.sample(files: files, log: log)
+        await second.recover()
+        try await sending(second, http) {
+            #expect(await log.told.first { $0.contains("wait for the assignment") } != nil)
+            second.follow(assignment)
+            let request = try #require(await http.requests.first { _ in true })
+            #expect(request.url == "http://callback.test/")
+            #expect(request.headers.contains { $0.name == "webhook-signature" })
+            #expect(!request.headers.contains { $0.name == "Authorization" })
+        }
+    }
+}
+
+private struct HalfPause: RandomSource {
+    func fraction() -> Double { 0.5 }
+    func identifier() -> String { "id" }
+}
+
+extension HTTPRequest {
+    fileprivate var id: String { (try? JSONValue.parse(body ?? []))?["id"]?.stringValue ?? "" }
+}
