@@ -26,7 +26,7 @@ let package = Package(
         .target(name: "CSystemd", linkerSettings: [.linkedLibrary("systemd")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
 
-        // Mutex: Synchronization's, or one the thread sanitizer understands.
+        // A mutex the thread sanitizer understands too, and a queue of its own for an actor that waits for disks.
         .target(name: "Locking"),
 
         // The agent.
