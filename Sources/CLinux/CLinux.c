@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,3 +140,5 @@ int clinux_ignore_signal(int signal) {
     sigemptyset(&action.sa_mask);
     return sigaction(signal, &action, NULL);
 }
+
+int clinux_tcp6_socket(void) { return socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0); }

@@ -6,6 +6,7 @@ package struct ProcPortInspector: PortInspector {
     package init() {}
 
     package func listeners(onTCPPort port: UInt16) -> [PortListener] {
+        if PortReservation.isFree(port) { return [] }
         let inodes = Self.listeningInodes(port)
         return inodes.isEmpty ? [] : Self.owners(of: inodes, among: ProcessTable.pids())
     }

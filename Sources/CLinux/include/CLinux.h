@@ -49,3 +49,6 @@ uint64_t clinux_take_signals(void);
 
 /// Ignores a signal. 0, or -1 and errno.
 int clinux_ignore_signal(int signal);
+
+/// A TCP socket over IPv6, close-on-exec. -1 and errno on failure.
+int clinux_tcp6_socket(void);
