@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -141,4 +142,16 @@ int clinux_ignore_signal(int signal) {
     return sigaction(signal, &action, NULL);
 }
 
-int clinux_tcp6_socket(void) { return socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+int clinux_tcp_port_is_free(uint16_t port) {
+    int number = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (number == -1) return 0;
+    int yes = 1, no = 0;
+    // An IPv6 socket that takes IPv4 too meets the listeners of both.
+    setsockopt(number, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+    // With this, connections that are merely closing do not count, as they do not for a server; listeners do.
+    setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int bound = bind(number, (struct sockaddr *)&address, sizeof address);
+    close(number);
+    return bound == 0;
+}

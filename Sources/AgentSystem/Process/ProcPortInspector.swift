@@ -1,4 +1,5 @@
 package import AgentCore
+internal import CLinux
 internal import Glibc
 
 /// Finds listeners through /proc. Owners that the kernel does not let us see are reported without a pid.
@@ -6,7 +7,8 @@ package struct ProcPortInspector: PortInspector {
     package init() {}
 
     package func listeners(onTCPPort port: UInt16) -> [PortListener] {
-        if PortReservation.isFree(port) { return [] }
+        // Microseconds, where reading /proc/net/tcp takes milliseconds: the kernel walks its whole table for it.
+        if clinux_tcp_port_is_free(port) == 1 { return [] }
         let inodes = Self.listeningInodes(port)
         return inodes.isEmpty ? [] : Self.owners(of: inodes, among: ProcessTable.pids())
     }

@@ -50,5 +50,6 @@ uint64_t clinux_take_signals(void);
 /// Ignores a signal. 0, or -1 and errno.
 int clinux_ignore_signal(int signal);
 
-/// A TCP socket over IPv6, close-on-exec. -1 and errno on failure.
-int clinux_tcp6_socket(void);
+/// 1 when nobody listens on the TCP port, over IPv4 or IPv6; 0 when somebody does or it cannot be told (a port below
+/// 1024 without privilege, no IPv6). Binds to the port for a moment.
+int clinux_tcp_port_is_free(uint16_t port);

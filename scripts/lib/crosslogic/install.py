@@ -171,6 +171,8 @@ def install_torch(folder: Path, console: Console) -> None:
         check_disk(folder.parent, 3 * ENGINE_DISK)
         if pip(folder, [f"torch=={TORCH_VERSION}"], log) != 0:
             raise InstallError(f"pip could not install torch {TORCH_VERSION} from PyPI:\n{tail(log)}")
+        # It came along; without a GPU it is 1 GB that only makes each start slower.
+        output_of([folder / "bin" / "pip", "uninstall", "--yes", "triton"], "pip uninstall triton")
 
 
 def pip_install(folder: Path, arguments: list[str], what: str, requirements: Path, console: Console) -> None:
