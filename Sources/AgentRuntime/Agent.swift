@@ -51,11 +51,11 @@ package struct Agent: Sendable {
         await outbox.storeAll()
     }
 
-    /// Secrets of the node itself and of its newest assignment.
-    func redaction(with assignment: Assignment?) -> Redaction {
+    /// Secrets of the node itself and of its assignments.
+    func redaction(with assignments: [Assignment]) -> Redaction {
         let store = settings.assignmentDefaults.store
         let own = [settings.nodeToken, settings.heartbeatToken, store?.accessKeyID, store?.secretAccessKey]
-        return Redaction(own.compactMap { $0 } + (assignment?.secrets ?? []))
+        return Redaction(own.compactMap { $0 } + assignments.flatMap(\.secrets))
     }
 
     private var eventsEndpoint: EventTarget {

@@ -9,6 +9,7 @@ struct RunLoop {
     private let engine: EngineEffects
     private var machine: NodeMachine
     private var redaction: Redaction
+    private var assignments: [Assignment] = []
     private var timers: [NodeTimer: UInt64] = [:]
     private var timersArmed: UInt64 = 0
     private var lastStatus = ""
@@ -18,7 +19,7 @@ struct RunLoop {
         self.agent = agent
         self.outbox = outbox
         self.inbox = inbox
-        redaction = agent.redaction(with: nil)
+        redaction = agent.redaction(with: [])
         engine = EngineEffects(settings: agent.settings, ports: agent.ports)
         var durations = LifecycleSettings()
         durations.drain = .seconds(agent.settings.drainSeconds)
@@ -41,7 +42,11 @@ struct RunLoop {
 
     /// The one gate: the state changes first, then everything that follows is performed.
     private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
-        if case .assignmentReceived(let assignment) = event { redaction = agent.redaction(with: assignment) }
+        if case .assignmentReceived(let assignment) = event {
+            // The engine of the assignment before may still have something to say.
+            assignments = assignments.suffix(1) + [assignment]
+            redaction = agent.redaction(with: assignments)
+        }
         let actions = machine.handle(event.redacted(by: redaction), at: now)
         let node = snapshot(at: now)
         agent.view.publish(node)
@@ -102,7 +107,7 @@ struct RunLoop {
         let dropped = outbox.add(report.kind, id: id) { sequence in
             EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
         }
-        if dropped > 0 { agent.ports.log.write(.warning, "the outbox is full: a phase event was dropped") }
+        if dropped > 0 { agent.ports.log.write(.warning, "the outbox is full: an event was dropped") }
     }
 
     private mutating func tellStatus(_ node: NodeSnapshot, _ actions: [NodeAction]) {
