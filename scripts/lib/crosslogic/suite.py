@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -24,8 +24,10 @@ from crosslogic.paths import ROOT
 RACE_TARGETS = ["AgentCoreTests", "AgentRuntimeTests", "AgentSystemTests"]
 
 
-# How Swift Testing's lines begin that say: it begins, it has passed.
-UNEVENTFUL = ("\u25c7 ", '\u2714 Test "', "\u2714 Suite", "[")
+# How Swift Testing's messages begin, and end, that say: it begins, it has passed. An argument of a test may break them
+# into several lines.
+UNEVENTFUL = ("\u25c7 ", '\u2714 Test "', "\u2714 Test case", "\u2714 Suite", "[")
+MESSAGE_ENDS = ("started.\n", "seconds.\n")
 
 
 @dataclass
@@ -91,9 +93,8 @@ class Suite:
         report = self.reports / f"{name}.xml"
         command = ["swift", "test", "--parallel", "--disable-xctest", "--xunit-output", str(report), *arguments]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
-            for line in run.stdout or []:
-                if not line.startswith(UNEVENTFUL):
-                    print(line, end="", flush=True)
+            for line in eventful(run.stdout or []):
+                print(line, end="", flush=True)
             code = run.wait()
         return tally_of(report, code, self.console)
 
@@ -114,6 +115,17 @@ class Suite:
         command = [str(tools / "bin" / "pytest"), "-q", f"--junitxml={report}", *arguments]
         code = subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL).returncode
         return tally_of(report, code, self.console)
+
+
+def eventful(lines: Iterable[str]) -> Iterator[str]:
+    """Without the messages that all is well. What a crash says stands outside of any message, and stays."""
+    inside = False
+    for line in lines:
+        inside = inside or line.startswith(UNEVENTFUL)
+        if not inside:
+            yield line
+        elif line.endswith(MESSAGE_ENDS) or line.startswith("["):
+            inside = False
 
 
 def tally_of(report: Path, code: int, console: Console) -> Tally:
