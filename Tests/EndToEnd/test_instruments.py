@@ -15,6 +15,7 @@ from crosslogic import procfs
 from crosslogic.canaries import Canaries
 from crosslogic.notify import NotifySocket
 from crosslogic.part import Part
+from crosslogic.paths import ROOT
 from crosslogic.waiting import NeverCameError, wait_for
 
 SLEEPER = [sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()"]
@@ -77,3 +78,12 @@ def test_datagrams_are_written_down_in_order(tmp_path: Path) -> None:
     assert notify.status_lines == ["loading", "serving"]
     assert notify.received[0].boot_time <= ready.boot_time
     notify.close()
+
+
+def test_model_is_made_once_however_many_want_it_at_the_same_time(tmp_path: Path) -> None:
+    environment = {**os.environ, "CROSSLOGIC_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT / "scripts" / "lib")}
+    command = [sys.executable, "-c", "from crosslogic.model import ensure_model; print(ensure_model())"]
+    makers = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    folders = {maker.communicate()[0].strip() for maker in makers}
+    assert [maker.returncode for maker in makers] == [0] * len(makers)
+    assert folders == {str(folder) for folder in tmp_path.iterdir()}

@@ -6,6 +6,7 @@ torch. The same bytes every time.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import inspect
 import json
@@ -61,6 +62,10 @@ def ensure_model() -> Path:
         try:
             write_model(unfinished)
             unfinished.rename(folder)
+        except OSError as error:
+            # Somebody beside us made the same model in the meantime; it is made of the same bytes.
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
