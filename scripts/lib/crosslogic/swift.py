@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -11,12 +12,14 @@ from pathlib import Path
 from crosslogic import install
 from crosslogic.console import Console, Stopwatch
 from crosslogic.paths import ROOT
+from crosslogic.paths import SIMULATED_VLLM as SIMULATED_VLLM_SOURCES
 
 AGENT = "crosslogic-node-agent"
 CONTROL_PLANE = "crosslogic-control-plane"
 SIMULATED_VLLM = "simulated-vllm"
 
 RELEASE = ["swift", "build", "-c", "release", "--static-swift-stdlib"]
+SOURCE_SUFFIXES = {".swift", ".c", ".h", ".modulemap"}
 STEP = re.compile(r"^\[(\d+)/(\d+)\]")
 
 
@@ -28,31 +31,38 @@ def release_binaries(console: Console) -> Path:
     """The folder with the agent, the control plane and the simulated engine, built for release."""
     folder = ROOT / ".build" / "release"
     stamp = ROOT / ".build" / "release.stamp"
-    key = sources_key()
-    if stamp.exists() and stamp.read_text() == key and (folder / AGENT).exists():
-        return folder
-    install.ensure_build_packages(console)
-    # Product by product: all at once would also build what only the tests depend on.
-    for product in (AGENT, CONTROL_PLANE, SIMULATED_VLLM):
-        build([*RELEASE, "--product", product], f"building {product} for release", console)
-    stamp.write_text(key)
+    stamp.parent.mkdir(exist_ok=True)
+    # Tests ask for this side by side: one builds, the others find it done.
+    with (ROOT / ".build" / "release.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sources = sources_key()
+        if stamp.exists() and stamp.read_text() == sources + resolved_key() and (folder / AGENT).exists():
+            return folder
+        install.ensure_build_packages(console)
+        # Product by product: all at once would also build what only the tests depend on.
+        for product in (AGENT, CONTROL_PLANE, SIMULATED_VLLM):
+            build([*RELEASE, "--product", product], f"building {product} for release", console)
+        # The sources as they were before the build, the versions as the build has resolved them.
+        stamp.write_text(sources + resolved_key())
     return folder
 
 
 def sources_key() -> str:
-    """Changes when any file a build reads is written, added or removed."""
+    """Changes when a file that the release binaries are made of is written, added or removed."""
     digest = hashlib.sha256()
-    # Every resolution writes this one anew, mostly with the same content.
-    resolved = ROOT / "Package.resolved"
-    digest.update(resolved.read_bytes() if resolved.exists() else b"")
     files = [ROOT / "Package.swift"]
-    for folder in ("Sources", "Tests"):
-        files += sorted((ROOT / folder).rglob("*.[schmi]*"))
+    for folder in (ROOT / "Sources", SIMULATED_VLLM_SOURCES):
+        files += sorted(file for file in folder.rglob("*") if file.suffix in SOURCE_SUFFIXES)
     for file in files:
-        if file.is_file():
-            status = file.stat()
-            digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        status = file.stat()
+        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def resolved_key() -> str:
+    """By content: every resolution writes the file anew, mostly as it was."""
+    resolved = ROOT / "Package.resolved"
+    return hashlib.sha256(resolved.read_bytes() if resolved.exists() else b"").hexdigest()
 
 
 def build(command: list[str], what: str, console: Console) -> None:
