@@ -66,13 +66,14 @@ struct EventSender: Sendable {
 
     /// Answers why the event is still ours; nil when it is off our hands.
     private func deliver(_ event: OutboxEvent, to target: EventTarget) async -> String? {
-        let status: Int
+        let response: HTTPResponse
         do throws(HTTPFailure) {
-            status = try await ports.http.send(request(event, to: target)).status
+            response = try await ports.http.send(request(event, to: target))
         } catch {
             return "\(error.kind.rawValue): \(error.message)"
         }
-        switch EventVerdict(status: status) {
+        let status = response.status
+        switch EventVerdict(status: status, contentType: response.headers["content-type"]) {
         case .accepted:
             if event.kind == .ready { inbox.send(.readyAcknowledged) }
             await outbox.forget(event)
@@ -111,12 +112,13 @@ enum EventVerdict: Equatable {
     case refused
     case tryAgain
 
-    init(status: Int) {
+    init(status: Int, contentType: String? = nil) {
         switch status {
+        // A captive portal or a login page in between answers for a receiver that never saw the event.
+        case 200..<300 where contentType?.lowercased().hasPrefix("text/html") == true: self = .tryAgain
         case 200..<300: self = .accepted
         // Time-out, too early, too many, and a token the control plane may yet learn.
         case 401, 403, 404, 408, 425, 429: self = .tryAgain
-        case 410: self = .accepted
         case 400..<500: self = .refused
         default: self = .tryAgain
         }

@@ -50,4 +50,12 @@ internal import Testing
     func verdicts(status: Int, verdict: EventVerdict) {
         #expect(EventVerdict(status: status) == verdict)
     }
+
+    @Test("A page of HTML is not an acknowledgement, whatever its status")
+    func captivePortal() {
+        #expect(EventVerdict(status: 200, contentType: "text/html; charset=utf-8") == .tryAgain)
+        #expect(EventVerdict(status: 202, contentType: "application/json") == .accepted)
+        #expect(EventVerdict(status: 204) == .accepted)
+        #expect(EventVerdict(status: 410) == .refused)
+    }
 }
