@@ -62,7 +62,8 @@ final class EngineProbe: Sendable {
 
     private func vitals(of processes: [EngineProcess]) -> EngineVitals {
         EngineVitals(
-            cpuTicks: processes.reduce(0) { $0 &+ $1.cpuTicks }, logBytes: logMeter.bytes,
+            cpuTicks: Dictionary(processes.map { ($0.pid, $0.cpuTicks) }, uniquingKeysWith: max),
+            diskBytes: processes.reduce(0) { $0 &+ $1.diskBytes }, logBytes: logMeter.bytes,
             traffic: ports.trafficMeter.traffic(of: processes.map(\.pid), servingPort: settings.enginePort))
     }
 

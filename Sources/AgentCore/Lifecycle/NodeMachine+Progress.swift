@@ -64,8 +64,8 @@ extension FailureReport {
         case .everything:
             return FailureReport(
                 .stalled,
-                message: "the start stands still\(place): no line of the log, no CPU time and no byte from the network"
-                    + " for \(seconds) s",
+                message: "the start stands still\(place): no line of the log, no CPU time, no byte from disk or"
+                    + " network for \(seconds) s",
                 process: "agent")
         case .connection:
             return FailureReport(

@@ -87,7 +87,7 @@ internal import Testing
         #expect(script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
         for _ in 1...60 { script.on(.healthAnswered(.refused)) }
         #expect(!script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
-        script.on(.engineMoved(EngineVitals(cpuTicks: 5, logBytes: 0)))
+        script.on(.engineMoved(EngineVitals(cpuTicks: [101: 25], diskBytes: 0, logBytes: 0)))
         #expect(script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
     }
 

@@ -35,7 +35,7 @@ internal import Testing
         .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
         .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,
         .engineProcessesSeen([.named("VLLM::EngineCore", pid: 101)]),
-        .engineMoved(EngineVitals(cpuTicks: 9, logBytes: 9)), .logFact(.startupComplete),
+        .engineMoved(EngineVitals(cpuTicks: [100: 9], diskBytes: 0, logBytes: 9)), .logFact(.startupComplete),
         .failureExplained(retriable), .healthAnswered(.refused), .healthAnswered(.healthy),
         .healthAnswered(.unhealthy(status: 503)), .healthAnswered(.silent),
         .healthAnswered(.stranger(PortListener(pid: 7, command: "nginx"))),

@@ -5,24 +5,27 @@ internal import Testing
 struct MovementWatchTests {
     private static func at(_ seconds: Int64) -> BootInstant { BootInstant(nanoseconds: seconds * 1_000_000_000) }
 
-    private static func vitals(cpu: UInt64 = 0, log: UInt64 = 0, received: UInt64? = nil, connections: Int = 0)
+    private static func vitals(
+        cpu: UInt64 = 0, log: UInt64 = 0, disk: UInt64 = 0, received: UInt64? = nil, connections: Int = 0
+    )
         -> EngineVitals
     {
         EngineVitals(
-            cpuTicks: cpu, logBytes: log,
+            cpuTicks: [100: cpu], diskBytes: disk, logBytes: log,
             traffic: received.map { EngineTraffic(receivedBytes: $0, connections: connections) })
     }
 
     private static let limit = Duration.seconds(60)
 
-    @Test("Any one sign of life is enough to go on", arguments: ["cpu", "log", "network"])
+    @Test("Any one sign of life is enough to go on", arguments: ["cpu", "log", "disk", "network"])
     func oneSign(sign: String) {
         var watch = MovementWatch(since: Self.at(0))
         for second in Int64(1)...300 {
             let count = UInt64(second / 50)
             switch sign {
-            case "cpu": watch.observe(Self.vitals(cpu: count * 3, received: 0), at: Self.at(second))
+            case "cpu": watch.observe(Self.vitals(cpu: count * 25, received: 0), at: Self.at(second))
             case "log": watch.observe(Self.vitals(log: count, received: 0), at: Self.at(second))
+            case "disk": watch.observe(Self.vitals(disk: count, received: 0), at: Self.at(second))
             default: watch.observe(Self.vitals(received: count), at: Self.at(second))
             }
             #expect(watch.stall(isFetchingConfiguration: false, after: Self.limit, at: Self.at(second)) == nil)
@@ -41,20 +44,22 @@ struct MovementWatchTests {
         #expect(stall == Stall(cause: .everything, since: .seconds(60)))
     }
 
-    @Test("Processes that only wait wake up now and then; that is no movement")
+    @Test("Eight ranks whose connections are silent still wake up; that is no movement")
     func idleWakeUps() {
         var watch = MovementWatch(since: Self.at(0))
-        for second in Int64(1)...60 {
-            watch.observe(Self.vitals(cpu: UInt64(second) / 3), at: Self.at(second))
+        for second in Int64(0)...60 {
+            let ranks = (Int32(1)...8).map { ($0, UInt64(second) * 3) }
+            let vitals = EngineVitals(cpuTicks: Dictionary(uniqueKeysWithValues: ranks), diskBytes: 0, logBytes: 0)
+            watch.observe(vitals, at: Self.at(second))
         }
         #expect(watch.stall(isFetchingConfiguration: false, after: Self.limit, at: Self.at(60)) != nil)
     }
 
-    @Test("A process that ends is movement, although the sum of CPU time falls")
+    @Test("A process that ends is movement, although less CPU time is seen after it")
     func endOfProcess() {
         var watch = MovementWatch(since: Self.at(0))
-        watch.observe(Self.vitals(cpu: 500), at: Self.at(1))
-        watch.observe(Self.vitals(cpu: 200), at: Self.at(50))
+        watch.observe(EngineVitals(cpuTicks: [1: 500, 2: 300], diskBytes: 0, logBytes: 0), at: Self.at(1))
+        watch.observe(EngineVitals(cpuTicks: [1: 500], diskBytes: 0, logBytes: 0), at: Self.at(50))
         #expect(watch.lastMovement == Self.at(50))
     }
 

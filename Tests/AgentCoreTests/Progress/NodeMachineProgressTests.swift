@@ -5,7 +5,8 @@ internal import Testing
 struct NodeMachineProgressTests {
     private static func vitals(cpu: UInt64, received: UInt64, connections: Int = 2) -> EngineVitals {
         EngineVitals(
-            cpuTicks: cpu, logBytes: cpu, traffic: EngineTraffic(receivedBytes: received, connections: connections))
+            cpuTicks: [100: cpu], diskBytes: 0, logBytes: cpu,
+            traffic: EngineTraffic(receivedBytes: received, connections: connections))
     }
 
     @Test("Bytes are the progress where they are known; the engine's bar may stand still")
