@@ -160,7 +160,7 @@ def no_config(model: Path) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", "").replace("_", " "),
 )
-def test_broken_model_is_refused_before_a_byte_is_sent(bench: Workbench, damage, code: str) -> None:  # noqa: ANN001
+def test_broken_model_is_refused_before_a_byte_is_sent(bench: Workbench, damage, code: str) -> None:
     model = write_model(bench.folder / "model")
     damage(model)
     ran = bench.upload("--local-dir", model)

@@ -113,6 +113,8 @@ class Workbench:
 
     def leaks(self) -> list[str]:
         """Secrets in anything a script printed, or left behind anywhere but in the settings file."""
+        for weights in self.folder.rglob("*.safetensors"):
+            weights.unlink()
         hits = [hit for ran in self.ran for hit in self.canaries.found_in("output", ran.out + ran.err)]
         return hits + self.canaries.found_in_files(self.folder, set(self.folder.rglob("r2.env")))
 

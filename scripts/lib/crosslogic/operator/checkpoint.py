@@ -224,9 +224,7 @@ def read_shard(name: str, size: int, read: Read) -> Shard:
         start += read(name, len(start), 8 + length - len(start))
     try:
         header = json.loads(start[8 : 8 + length])
-        tensors = {
-            tensor: tuple(entry["data_offsets"]) for tensor, entry in header.items() if tensor != "__metadata__"
-        }
+        tensors = {tensor: tuple(entry["data_offsets"]) for tensor, entry in header.items() if tensor != "__metadata__"}
         end = max((stop for _, stop in tensors.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HeaderError(f"its header is no safetensors header: {error!r}") from error

@@ -1,7 +1,7 @@
 """Multipart arithmetic by R2's rules, and what an ETag says about a file.
 
-Parts are 5 MiB to 5 GiB, at most 10 000, all equal but the last. The ETag of an object that was sent in parts is the MD5
-of the parts' MD5s, a hyphen, and their number: https://developers.cloudflare.com/r2/objects/multipart-objects
+Parts are 5 MiB to 5 GiB, at most 10 000, all equal but the last. The ETag of an object that was sent in parts is the
+MD5 of the parts' MD5s, a hyphen, and their number: https://developers.cloudflare.com/r2/objects/multipart-objects
 """
 
 from __future__ import annotations

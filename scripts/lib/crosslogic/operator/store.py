@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+
 from crosslogic.operator.outcome import Exit, OperatorError
 from crosslogic.operator.settings import StoreSettings
 
@@ -18,7 +19,7 @@ REFUSED = {
     "401", "403", "AccessDenied", "ExpiredToken", "Forbidden", "InvalidAccessKeyId", "InvalidArgument",
     "InvalidToken", "SignatureDoesNotMatch", "Unauthorized",
 }  # fmt: skip
-ABSENT = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
+ABSENT = {"404", "NoSuchBucket", "NoSuchKey", "NoSuchLifecycleConfiguration", "NoSuchUpload", "NotFound"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Entry:
 
 
 class Store:
-    def __init__(self, settings: StoreSettings, connections: int = 16) -> None:
+    def __init__(self, settings: StoreSettings, connections: int = 16, attempts: int = 3) -> None:
         self.settings = settings
         self.bucket = settings.bucket
         self.client = boto3.session.Session().client(
@@ -49,7 +50,7 @@ class Store:
                 max_pool_connections=connections + 4,
                 connect_timeout=10,
                 read_timeout=60,
-                retries={"mode": "standard", "total_max_attempts": 5},
+                retries={"mode": "standard", "total_max_attempts": attempts},
             ),
         )
 
@@ -95,7 +96,7 @@ class Store:
             raise OperatorError(
                 Exit.UNAVAILABLE,
                 f"cannot {what}: {error}",
-                "Check R2_ENDPOINT and the network; https://<account-id>.r2.cloudflarestorage.com, .eu. for EU buckets.",
+                "Check the network and R2_ENDPOINT (https://<account-id>.r2.cloudflarestorage.com, .eu. for the EU).",
             ) from error
 
     def refusal(self, what: str, error: ClientError) -> OperatorError:

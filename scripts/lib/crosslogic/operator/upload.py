@@ -41,7 +41,9 @@ class Sent:
 
 def in_order(names: list[str]) -> list[str]:
     """Weights first, what makes the model look complete last: the index, then config.json."""
-    return sorted(names, key=lambda name: (name == "config.json", name == INDEX, not name.endswith(".safetensors"), name))
+    return sorted(
+        names, key=lambda name: (name == "config.json", name == INDEX, not name.endswith(".safetensors"), name)
+    )
 
 
 class Uploader:
@@ -54,9 +56,9 @@ class Uploader:
         self.stopping = threading.Event()
 
     def close(self) -> None:
-        """Parts in flight are finished, the rest is not begun."""
+        """Nothing more is begun. Parts in flight are not waited for: half a part is no part, and no harm is done."""
         self.stopping.set()
-        self.pool.shutdown(cancel_futures=True)
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
     def is_present(self, path: Path, entry: Entry | None) -> Proof | None:
         """How it is known that the object has this very content; None where it has not."""
@@ -94,7 +96,9 @@ class Uploader:
             sent.verified = self.verify(path, key, etag)
         except OperatorError as error:
             if error.code == Exit.UNAVAILABLE:
-                raise OperatorError(Exit.TRY_AGAIN, str(error), "Run it again; it continues where it stopped.") from error
+                raise OperatorError(
+                    Exit.TRY_AGAIN, str(error), "Run it again; it continues where it stopped."
+                ) from error
             raise
         return sent
 
@@ -202,8 +206,9 @@ class Uploader:
                 )
                 uploads = [item for page in pages for item in page.get("Uploads", []) if item["Key"] == key]
         except OperatorError as error:
-            # A token may be allowed to write and not to list; then there is nothing to continue.
-            if error.code == Exit.REFUSED:
+            # A token may be allowed to write and not to list; then there is nothing to continue. And there are stores
+            # that answer NoSuchUpload where nothing was ever begun.
+            if error.code in {Exit.REFUSED, Exit.NOT_FOUND}:
                 return []
             raise
         return [item["UploadId"] for item in sorted(uploads, key=lambda item: item["Initiated"], reverse=True)]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from crosslogic.console import Console, Stopwatch
 from crosslogic.operator import environment, outcome, settings
@@ -48,6 +49,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=int, default=8, metavar="N", help="parts in flight (default: %(default)s)")
     parser.add_argument(
+        "--attempts", type=int, default=8, metavar="N", help="of a request that fails on the way (default: %(default)s)"
+    )
+    parser.add_argument(
         "--part-size", type=int, default=32, metavar="MIB", help="5 to 5120; memory is this times N (default: 32)"
     )
     parser.add_argument("--json", action="store_true", help="the outcome as one JSON object on standard output")
@@ -72,7 +76,8 @@ class Upload:
         chosen = settings.load(self.options.env_file, self.bucket)
         from crosslogic.operator.store import Store  # noqa: PLC0415 - boto3 takes 0.3 s
 
-        self.store = Store(chosen, self.options.workers)
+        self.store = Store(chosen)
+        self.patient_store = Store(chosen, self.options.workers, self.options.attempts)
         self.report["address"] = self.store.address(self.prefix)
         listed = self.look_at_store()
         source = self.find_source()
@@ -116,7 +121,7 @@ class Upload:
         part_size = self.options.part_size << 20
         results = []
         with Transfer(sizes, self.console) as transfer:
-            uploader = Uploader(self.store, self.prefix, part_size, self.options.workers, transfer.advance)
+            uploader = Uploader(self.patient_store, self.prefix, part_size, self.options.workers, transfer.advance)
             try:
                 for name in in_order(list(source.files)):
                     path = source.files[name]
@@ -185,7 +190,7 @@ def without_token(arguments: list[str]) -> list[str]:
     return kept
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> NoReturn:
     options = parse(arguments)
     environment.enter("crosslogic.operator.upload_model", without_token(arguments), HF_TOKEN=options.hf_token)
     console = Console(sys.stderr)
@@ -193,8 +198,10 @@ def main(arguments: list[str]) -> int:
     code = outcome.run(upload.run, console)
     if options.json:
         print(json.dumps({**upload.report, "exit_code": int(code)}, indent=1))
-    return code
+    sys.stdout.flush()
+    # Not by `return`: Python would first wait for requests in flight, through all their attempts.
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
