@@ -84,7 +84,7 @@ def open_with_safetensors(source: Source, found: Checkpoint) -> None:
 
 
 def from_hub(repository: str, revision: str | None, token: str | None) -> Source:
-    """Downloads what is missing into the Hub's cache (HF_HOME), resuming what was begun; offline, takes what is there."""
+    """Downloads what is missing into the Hub's cache (HF_HOME); resumes. Offline, takes what is there."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415
     from huggingface_hub.errors import (  # noqa: PLC0415
         GatedRepoError,

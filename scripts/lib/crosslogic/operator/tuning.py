@@ -1,0 +1,84 @@
+"""How many streamer clients a link needs: bandwidth-delay arithmetic on a short measurement of the link itself.
+
+    connections = bandwidth × (time to first byte + chunk ÷ rate of one connection) ÷ chunk
+
+The streamer's `concurrency` is a number of clients, each with some 22 connections (counted: 22 at 1, 352 at 16; it
+reads chunks of 8 MiB). Twice what the arithmetic says, because links are not as steady as that.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+CHUNK = 8 << 20
+CONNECTIONS_PER_CLIENT = 22
+HEADROOM = 2
+MOST_CLIENTS = 64
+
+Read = Callable[[int, int], bytes]
+"""Offset and length, within one large object of the store."""
+
+
+@dataclass(frozen=True)
+class Link:
+    first_byte_s: float
+    flow_bytes_per_s: float
+    """Of one connection."""
+    total_bytes_per_s: float
+    """Of `connections` together; what this machine's Python could take at most, on a fast link."""
+    connections: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: round(value, 6) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Choice:
+    concurrency: int
+    why: str
+
+
+def probe(read: Read, size: int, connections: int = 16) -> Link:
+    """Takes a few seconds at most: it reads less than 150 MB, and never more than the object has."""
+    read(0, 1)  # The connection and its TLS are not what is measured.
+    first_byte = statistics.median(timed(lambda: read(0, 1)) for _ in range(5))
+    piece = max(1, min(CHUNK, size // connections))
+    single = timed(lambda: read(0, min(2 * CHUNK, size)))
+    flow = min(2 * CHUNK, size) / max(single - first_byte, 1e-6)
+    offsets = [(number * piece) % max(1, size - piece + 1) for number in range(connections)]
+    with ThreadPoolExecutor(connections) as pool:
+        # Once for the connections, once for the time.
+        list(pool.map(lambda offset: read(offset, 1), offsets))
+        together = timed(lambda: list(pool.map(lambda offset: read(offset, piece), offsets)))
+    total = connections * piece / max(together, 1e-6)
+    return Link(first_byte, flow, max(total, flow), connections)
+
+
+def timed(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def choose(link: Link, nic_bytes_per_s: float | None = None) -> Choice:
+    """`nic_bytes_per_s`: the network card's speed, where it is known; the link cannot be faster."""
+    # What 16 connections got is not the ceiling when each of them got as much as one alone.
+    scales = link.total_bytes_per_s > 0.7 * link.connections * link.flow_bytes_per_s
+    ceiling = 4 * link.total_bytes_per_s if scales else link.total_bytes_per_s
+    if nic_bytes_per_s:
+        ceiling = min(ceiling, nic_bytes_per_s)
+    needed = ceiling * (link.first_byte_s + CHUNK / link.flow_bytes_per_s) / CHUNK
+    clients = min(MOST_CLIENTS, max(1, math.ceil(HEADROOM * needed / CONNECTIONS_PER_CLIENT)))
+    delay = link.first_byte_s * 1000
+    return Choice(
+        clients,
+        f"first byte after {delay:.1f} ms, {link.flow_bytes_per_s / 1e6:.0f} MB/s on one connection, "
+        f"{link.total_bytes_per_s / 1e6:.0f} MB/s on {link.connections}: {math.ceil(needed)} connections fill "
+        f"{ceiling / 1e6:.0f} MB/s, {clients} x {CONNECTIONS_PER_CLIENT} are there",
+    )
