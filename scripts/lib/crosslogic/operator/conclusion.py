@@ -98,8 +98,8 @@ def savings_lines(saved: dict[str, Any]) -> list[str]:
         f"R2: {saved['r2_usd_per_month']:.2f} USD a month (storage {prices['r2_storage_gb_month']:g} USD/GB, reads "
         f"{prices['r2_reads_million']:g} USD a million, no egress; Cloudflare's page as of 2026: --r2-storage-price, "
         "--r2-read-price)",
-        f"The same bytes from a cloud with egress at {prices['egress_gb']:g} USD/GB: {egress:.2f} USD a month (assumed in "
-        "2025, not checked since: --egress-price)",
+        f"The same bytes from a cloud with egress at {prices['egress_gb']:g} USD/GB: {egress:.2f} USD a month "
+        "(assumed in 2025, not checked since: --egress-price)",
     ]
 
 
