@@ -90,7 +90,7 @@ class Benchmark:
 
         bucket, prefix = settings.split_address(self.options.model)
         self.settings = settings.load(self.options.env_file, bucket)
-        self.store = Store(self.settings, connections=32)
+        self.store = Store(self.settings, connections=64)
         self.prefix = prefix
         checkpoint = self.examine()
         self.engine = engine_place.find(self.options.engine, self.console)

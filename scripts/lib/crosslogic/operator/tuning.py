@@ -20,6 +20,12 @@ CHUNK = 8 << 20
 CONNECTIONS_PER_CLIENT = 22
 HEADROOM = 2
 MOST_CLIENTS = 64
+PROBED_CONNECTIONS = (16, 64)
+SMALL_READ = 256 << 10
+SHORT = 0.3
+"""Seconds."""
+SCALES = 0.7
+"""That much of what so many single connections would get: then the link is not full yet."""
 
 Read = Callable[[int, int], bytes]
 """Offset and length, within one large object of the store."""
@@ -44,20 +50,40 @@ class Choice:
     why: str
 
 
-def probe(read: Read, size: int, connections: int = 16) -> Link:
-    """Takes a few seconds at most: it reads less than 150 MB, and never more than the object has."""
+def probe(read: Read, size: int) -> Link:
+    """Takes a few seconds, and less than a gigabyte on the fastest of links; never reads past the end of the object."""
     read(0, 1)  # The connection and its TLS are not what is measured.
     first_byte = statistics.median(timed(lambda: read(0, 1)) for _ in range(5))
-    piece = max(1, min(CHUNK, size // connections))
-    single = timed(lambda: read(0, min(2 * CHUNK, size)))
-    flow = min(2 * CHUNK, size) / max(single - first_byte, 1e-6)
+    flow = rate_of_one(read, size, first_byte)
+    piece = min(size, CHUNK, max(SMALL_READ, int(flow * SHORT)))
+    total, connections = flow, 1
+    for connections in PROBED_CONNECTIONS:
+        total = max(total, rate_of_many(read, size, piece, connections))
+        if total < SCALES * connections * flow:
+            break
+    return Link(first_byte, flow, total, connections)
+
+
+def rate_of_one(read: Read, size: int, first_byte: float) -> float:
+    """Longer and longer reads, until one takes long enough to tell."""
+    flow = 0.0
+    length = SMALL_READ
+    while True:
+        length = min(length, size, 2 * CHUNK)
+        seconds = timed(lambda length=length: read(0, length))
+        flow = length / max(seconds - first_byte, 1e-6)
+        if seconds > SHORT or length in {size, 2 * CHUNK}:
+            return flow
+        length *= 4
+
+
+def rate_of_many(read: Read, size: int, piece: int, connections: int) -> float:
     offsets = [(number * piece) % max(1, size - piece + 1) for number in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
         # Once for the connections, once for the time.
-        list(pool.map(lambda offset: read(offset, 1), offsets))
-        together = timed(lambda: list(pool.map(lambda offset: read(offset, piece), offsets)))
-    total = connections * piece / max(together, 1e-6)
-    return Link(first_byte, flow, max(total, flow), connections)
+        list(pool.map(lambda offset: len(read(offset, 1)), offsets))
+        seconds = timed(lambda: list(pool.map(lambda offset: len(read(offset, piece)), offsets)))
+    return connections * piece / max(seconds, 1e-6)
 
 
 def timed(act: Callable[[], object]) -> float:
@@ -68,8 +94,8 @@ def timed(act: Callable[[], object]) -> float:
 
 def choose(link: Link, nic_bytes_per_s: float | None = None) -> Choice:
     """`nic_bytes_per_s`: the network card's speed, where it is known; the link cannot be faster."""
-    # What 16 connections got is not the ceiling when each of them got as much as one alone.
-    scales = link.total_bytes_per_s > 0.7 * link.connections * link.flow_bytes_per_s
+    # What the connections got together is not the ceiling when each of them got as much as one alone.
+    scales = link.total_bytes_per_s > SCALES * link.connections * link.flow_bytes_per_s
     ceiling = 4 * link.total_bytes_per_s if scales else link.total_bytes_per_s
     if nic_bytes_per_s:
         ceiling = min(ceiling, nic_bytes_per_s)
