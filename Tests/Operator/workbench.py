@@ -42,6 +42,16 @@ class Server(S3Server):
         subprocess.run([self.rclone, *arguments], env=environment, check=True, timeout=60)
 
 
+class HashingServer(Server):
+    """Gives ETags, as R2 does: MD5, though of the whole object also where it was sent in parts."""
+
+    def __init__(self, rclone: Path, folder: Path, canaries: Canaries) -> None:
+        shim = folder / "rclone-with-etags"
+        shim.write_text(f'#!/bin/sh\n[ "$2" != s3 ] || set -- "$@" --etag-hash MD5\nexec {rclone} "$@"\n')
+        shim.chmod(0o755)
+        super().__init__(shim, folder, canaries)
+
+
 @dataclass(frozen=True)
 class Ran:
     code: int

@@ -26,9 +26,11 @@ from crosslogic.operator.settings import StoreSettings
 from crosslogic.operator.store import Store
 from crosslogic.part import Part
 from crosslogic.paths import SCRIPTS
+from crosslogic.stack import interrupt_on_termination
 
 BUCKET, PREFIX = "models", "acme/shaped"
-LINK_BYTES_PER_S = 80_000_000
+# Slow, so that the two cores of a small machine are not the link.
+LINK_BYTES_PER_S = 40_000_000
 CONNECTION_BYTES_PER_S = LINK_BYTES_PER_S / 50
 RTT_S = 0.030
 SHARDS, TENSORS, TENSOR_BYTES = 6, 10, 10_000_000
@@ -137,6 +139,7 @@ def measure(folder: Path, engine: Path, endpoint: str, canaries: Canaries, runs:
 
 
 def main(rclone: str, engine: str, runs: str) -> None:
+    interrupt_on_termination()
     shape()
     ceiling = raw_rate()
     parts: list[Part] = []

@@ -83,8 +83,8 @@ def open_with_safetensors(source: Source, found: Checkpoint) -> None:
             found.fatal("bad_shard", f"{shard.name}: {error}", "Get this file again from where the model came from.")
 
 
-def from_hub(repository: str, revision: str | None, token: str | None) -> Source:
-    """Downloads what is missing into the Hub's cache (HF_HOME); resumes. Offline, takes what is there."""
+def from_hub(repository: str, revision: str | None) -> Source:
+    """Downloads what is missing into the Hub's cache (HF_HOME); resumes. Offline, takes what is there. HF_TOKEN."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415
     from huggingface_hub.errors import (  # noqa: PLC0415
         GatedRepoError,
@@ -96,7 +96,7 @@ def from_hub(repository: str, revision: str | None, token: str | None) -> Source
     )
 
     try:
-        folder = snapshot_download(repository, revision=revision, token=token or None, ignore_patterns=HUB_IGNORES)
+        folder = snapshot_download(repository, revision=revision, ignore_patterns=HUB_IGNORES)
     except HFValidationError as error:
         raise OperatorError(Exit.USAGE, f"{repository} is no Hub model: {error}") from error
     except GatedRepoError as error:

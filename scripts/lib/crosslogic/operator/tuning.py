@@ -22,9 +22,9 @@ HEADROOM = 2
 MOST_CLIENTS = 64
 PROBED_CONNECTIONS = (16, 64)
 SMALL_READ = 256 << 10
-SHORT = 0.3
+SHORT = 0.5
 """Seconds."""
-SCALES = 0.7
+SCALES = 0.6
 """That much of what so many single connections would get: then the link is not full yet."""
 
 Read = Callable[[int, int], bytes]
@@ -58,7 +58,7 @@ def probe(read: Read, size: int) -> Link:
     piece = min(size, CHUNK, max(SMALL_READ, int(flow * SHORT)))
     total, connections = flow, 1
     for connections in PROBED_CONNECTIONS:
-        total = max(total, rate_of_many(read, size, piece, connections))
+        total = max(total, rate_of_many(read, size, piece, connections, first_byte))
         if total < SCALES * connections * flow:
             break
     return Link(first_byte, flow, total, connections)
@@ -77,13 +77,13 @@ def rate_of_one(read: Read, size: int, first_byte: float) -> float:
         length *= 4
 
 
-def rate_of_many(read: Read, size: int, piece: int, connections: int) -> float:
+def rate_of_many(read: Read, size: int, piece: int, connections: int, first_byte: float) -> float:
     offsets = [(number * piece) % max(1, size - piece + 1) for number in range(connections)]
     with ThreadPoolExecutor(connections) as pool:
         # Once for the connections, once for the time.
         list(pool.map(lambda offset: len(read(offset, 1)), offsets))
         seconds = timed(lambda: list(pool.map(lambda offset: len(read(offset, piece)), offsets)))
-    return connections * piece / max(seconds, 1e-6)
+    return connections * piece / max(seconds - first_byte, 1e-6)
 
 
 def timed(act: Callable[[], object]) -> float:

@@ -100,7 +100,7 @@ class Upload:
             return sources.from_folder(self.options.local_dir)
         self.console.line(f"asking the Hub for {self.options.model}")
         # The token is in HF_TOKEN by now, wherever it came from.
-        return sources.from_hub(self.options.model, self.options.revision, None)
+        return sources.from_hub(self.options.model, self.options.revision)
 
     def show_source(self, source: Any) -> None:
         found = source.checkpoint
