@@ -1,6 +1,6 @@
 """How fast a model of the bucket gets into memory here: downloaded, through s3fs, streamed, streamed as tuned.
 
-standard   as the AWS tools download it (ten requests at a time), then safetensors loads the files
+standard   as the AWS tools download it (ten requests at a time over all shards), then safetensors loads the files
 s3fs       whole objects through fsspec, then safetensors
 streamer   Run:ai's, with the calls that vLLM makes, at each of --concurrency
 tuned      the streamer at the concurrency that a short look at the link suggests

@@ -126,7 +126,7 @@ def load_standard(request: Request, sink: Sink) -> dict[str, Any]:
 def download(request: Request) -> int:
     """How many shards were there already."""
     import boto3  # noqa: PLC0415
-    from boto3.s3.transfer import TransferConfig  # noqa: PLC0415
+    from boto3.s3.transfer import TransferConfig, create_transfer_manager  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
     folder = Path(request["scratch"])
@@ -138,9 +138,14 @@ def download(request: Request) -> int:
     if wanted:
         addressing = Config(s3={"addressing_style": "path"}, max_pool_connections=request["connections"])
         client = boto3.client("s3", config=addressing)
-        transfer = TransferConfig(max_concurrency=request["connections"])
-        for name in wanted:
-            client.download_file(request["bucket"], f"{request['prefix']}/{name}", str(folder / name), Config=transfer)
+        # One manager for all files: they share the requests, as in the AWS command line.
+        with create_transfer_manager(client, TransferConfig(max_concurrency=request["connections"])) as manager:
+            downloads = [
+                manager.download(request["bucket"], f"{request['prefix']}/{name}", str(folder / name))
+                for name in wanted
+            ]
+            for one in downloads:
+                one.result()
     return len(request["shards"]) - len(wanted)
 
 

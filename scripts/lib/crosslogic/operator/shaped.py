@@ -31,7 +31,7 @@ from crosslogic.stack import interrupt_on_termination
 BUCKET, PREFIX = "models", "acme/shaped"
 # Slow, so that the two cores of a small machine are not the link.
 LINK_BYTES_PER_S = 40_000_000
-CONNECTION_BYTES_PER_S = LINK_BYTES_PER_S / 50
+CONNECTION_BYTES_PER_S = LINK_BYTES_PER_S / 80
 RTT_S = 0.030
 SHARDS, TENSORS, TENSOR_BYTES = 6, 10, 10_000_000
 SWEEP = [1, 2, 4, 8, 16, 32]
