@@ -2,8 +2,9 @@
 
     connections = bandwidth × (time to first byte + chunk ÷ rate of one connection) ÷ chunk
 
-The streamer's `concurrency` is a number of clients, each with some 22 connections (counted: 22 at 1, 352 at 16; it
-reads chunks of 8 MiB). Twice what the arithmetic says, because links are not as steady as that.
+The streamer's `concurrency` is a number of clients. Each opens some 22 connections (counted: 22 at 1, 352 at 16), but
+fewer are busy: on `scripts/bench loading`'s link 16 at 1, 27 at 2, 45 at 8, as its rate over that of one connection says.
+Too many cost little on a thin link, too few cost much: hence twice what the arithmetic says, and a power of two.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 CHUNK = 8 << 20
-CONNECTIONS_PER_CLIENT = 22
+BUSY_CONNECTIONS = 10
+"""Of each client, when there are several."""
 HEADROOM = 2
 MOST_CLIENTS = 64
 PROBED_CONNECTIONS = (16, 64)
@@ -100,11 +102,16 @@ def choose(link: Link, nic_bytes_per_s: float | None = None) -> Choice:
     if nic_bytes_per_s:
         ceiling = min(ceiling, nic_bytes_per_s)
     needed = ceiling * (link.first_byte_s + CHUNK / link.flow_bytes_per_s) / CHUNK
-    clients = min(MOST_CLIENTS, max(1, math.ceil(HEADROOM * needed / CONNECTIONS_PER_CLIENT)))
+    clients = min(MOST_CLIENTS, power_of_two(HEADROOM * needed / BUSY_CONNECTIONS))
     delay = link.first_byte_s * 1000
     return Choice(
         clients,
         f"first byte after {delay:.1f} ms, {link.flow_bytes_per_s / 1e6:.0f} MB/s on one connection, "
         f"{link.total_bytes_per_s / 1e6:.0f} MB/s on {link.connections}: {math.ceil(needed)} connections fill "
-        f"{ceiling / 1e6:.0f} MB/s, {clients} x {CONNECTIONS_PER_CLIENT} are there",
+        f"{ceiling / 1e6:.0f} MB/s, concurrency {clients} has them",
     )
+
+
+def power_of_two(least: float) -> int:
+    """The smallest one that is not less."""
+    return 1 << max(0, math.ceil(math.log2(least))) if least > 1 else 1
