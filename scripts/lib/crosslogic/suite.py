@@ -1,4 +1,4 @@
-"""Everything a CI must run: checks, Swift tests, the data-race run, the end-to-end tests.
+"""Everything a CI must run: checks, Swift tests, the data-race run, the operator's scripts, the end-to-end tests.
 
 Ends with one line, `N passed, N failed`, over all of them; the exit code is non-zero when anything failed.
 """
@@ -60,6 +60,7 @@ class Suite:
             Step("checks", self.checks),
             Step("Swift tests", self.swift_tests),
             Step("Swift tests under the thread sanitizer", self.race_tests) if races else None,
+            Step("operator's scripts", self.operator_tests),
             Step("end-to-end tests, simulated engine", self.simulated_engine_tests),
             Step("end-to-end tests, real engine", self.real_engine_tests) if not self.options.fast else None,
         ]
@@ -97,6 +98,14 @@ class Suite:
                 print(line, end="", flush=True)
             code = run.wait()
         return tally_of(report, code, self.console)
+
+    def operator_tests(self) -> Tally:
+        """The benchmark's among them load with the real streamer, which comes with the engine."""
+        with_engine = not self.options.fast
+        if with_engine:
+            install.ensure_engine(self.console)
+        selection = [] if with_engine else ["-m", "not real"]
+        return self.pytest("operator", ["Tests/Operator", "--numprocesses", "4", *selection])
 
     def simulated_engine_tests(self) -> Tally:
         swift.release_binaries(self.console)

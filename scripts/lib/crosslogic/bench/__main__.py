@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import sys
@@ -17,7 +18,7 @@ from crosslogic.stack import Stack, interrupt_on_termination
 from crosslogic.waiting import NeverCameError
 
 # Each is a module beside this one, with `FIGURES`: a list of functions from Bench to a list of Figure.
-GROUPS = ["agent"]
+GROUPS = ["agent", "loading"]
 
 
 @dataclass
@@ -25,10 +26,14 @@ class Bench:
     """What a measurement is given."""
 
     console: Console
-    binaries: Path
     rclone: Path
     engine: str
     runs: int | None
+
+    @functools.cached_property
+    def binaries(self) -> Path:
+        """Built on first use: loading needs none."""
+        return swift.release_binaries(self.console)
 
     def stack(self) -> Stack:
         return Stack(self.binaries, self.rclone, "bench")
@@ -85,9 +90,8 @@ def main(arguments: list[str]) -> int:
     names = chosen(options.names)
     figures: list[Figure] = []
     try:
-        binaries = swift.release_binaries(console)
         rclone = install.ensure_tools(console) / "bin" / "rclone"
-        bench = Bench(console, binaries, rclone, options.engine, options.runs)
+        bench = Bench(console, rclone, options.engine, options.runs)
         for name in names:
             figures += measurements()[name](bench)
     except (NeverCameError, install.InstallError, swift.BuildError) as error:
