@@ -29,7 +29,7 @@ enum Table {
         text + String(repeating: " ", count: max(1, width - text.count))
     }
 
-    private static func leading(_ text: String, _ width: Int) -> String {
+    static func leading(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }
 }
