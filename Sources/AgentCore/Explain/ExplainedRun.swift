@@ -28,7 +28,7 @@ struct ExplainedRun: Sendable {
     }
 
     /// `troubles` is how many exceptions and deaths are known by now.
-    mutating func note(_ fact: LogFact, at now: BootInstant?, troubles: Int) {
+    mutating func note(_ fact: LogFact, at now: BootInstant?, isExact: Bool, troubles: Int) {
         if fact.isOfEngine { isEngine = true }
         if case .version = fact { sawBanner = true }
         follow(fact, at: now)
@@ -36,7 +36,7 @@ struct ExplainedRun: Sendable {
         order += 1
         counted.note(.log(fact), at: BootInstant(nanoseconds: order))
         if let now {
-            timed.note(.log(fact), at: now)
+            timed.note(.log(fact), at: now, isExact: isExact)
         } else if early.count < Self.earlyLimit {
             early.append(fact)
         }

@@ -35,20 +35,21 @@ package struct LogClock: Equatable, Sendable {
         advance(stamp.nanoseconds)
     }
 
-    mutating func read(line bytes: Span<UInt8>) {
+    /// Whether the line has a time.
+    mutating func read(line bytes: Span<UInt8>) -> Bool {
         if kind == .none || kind == .envelope, let found = LogStamp.envelope(bytes) {
-            kind = .envelope
-            take(found)
-        } else if kind == .none || kind == .log, let found = LogStamp.own(bytes) {
-            kind = .log
-            take(found)
+            return take(found, .envelope)
         }
+        guard kind == .none || kind == .log, let found = LogStamp.own(bytes) else { return false }
+        return take(found, .log)
     }
 
-    private mutating func take(_ found: LogStamp.Found) {
-        guard let nanoseconds = calendar.nanoseconds(found.reading) else { return }
+    private mutating func take(_ found: LogStamp.Found, _ kind: Kind) -> Bool {
+        guard let nanoseconds = calendar.nanoseconds(found.reading) else { return false }
+        self.kind = kind
         if !found.hasFraction { isCoarse = true }
         advance(nanoseconds)
+        return true
     }
 
     private mutating func advance(_ nanoseconds: Int64) {

@@ -8,6 +8,7 @@ package struct LogExplainer: Sendable {
     private var rest: [UInt8] = []
     private var layout = Layout.unknown
     private var bytesRead = 0
+    private var untimed = UntimedFacts()
 
     private enum Layout {
         case unknown
@@ -19,6 +20,8 @@ package struct LogExplainer: Sendable {
     private static let longestRest = 64 * 1024
     /// A log that has told no time up to here tells none.
     private static let clockSearch = 1 << 20
+    /// A line's time stands within this many bytes.
+    private static let headerSearch = 2048
 
     package init() {}
 
@@ -37,7 +40,8 @@ package struct LogExplainer: Sendable {
     /// Everything has been fed.
     package mutating func finish() -> StartExplanation {
         takeRest()
-        note(reader.feed([.newline]))
+        note(reader.feed([.newline]), of: [], isTimed: false)
+        settle(until: nil)
         return StartExplanation(run, reader, clock, starts: max(starts, run.isEngine ? 1 : 0))
     }
 
@@ -53,7 +57,8 @@ package struct LogExplainer: Sendable {
 extension LogExplainer {
     private mutating func read(_ block: [UInt8]) {
         if layout == .unknown { decideLayout(block) }
-        if layout != .stamped, clock.kind != .none || bytesRead > Self.clockSearch, readQuietly(block) { return }
+        let mayBeQuiet = untimed.isEmpty && (clock.kind != .none || bytesRead > Self.clockSearch)
+        if layout != .stamped, mayBeQuiet, readQuietly(block) { return }
         var start = 0
         while start < block.count {
             var end = start
@@ -81,7 +86,7 @@ extension LogExplainer {
         // Bare lines at the end have no time; one of the last that has is near enough.
         for _ in 0..<16 where end > 0 {
             let start = block[..<(end - 1)].lastIndex(of: .newline).map { $0 + 1 } ?? 0
-            readClock(Array(block[start..<end]))
+            if readClock(Array(block[start..<end])) { break }
             end = start
         }
         return true
@@ -89,18 +94,22 @@ extension LogExplainer {
 
     private mutating func readLine(_ line: [UInt8]) {
         var line = line
+        var isTimed = true
+        let before = clock.now
         if layout == .stamped {
             if let stamp = ArrivalStamp(line.span) {
                 clock.read(stamp)
                 line = Self.unescaped(line, stamp)
             }
+        } else if readClock(line) {
+            settle(since: before, until: clock.now)
         } else {
-            readClock(line)
+            isTimed = clock.kind != .log
         }
         if let now = clock.now, run.timed.begin == nil, starts <= 1 {
             run.begin(clock.countsFromExec ? .executed : .spoke, at: beginning(now))
         }
-        note(reader.feed(line))
+        note(reader.feed(line), of: line, isTimed: isTimed)
     }
 
     /// A recorder that counts from the exec has seen that at 0.
@@ -108,13 +117,11 @@ extension LogExplainer {
         clock.countsFromExec ? BootInstant(nanoseconds: 0) : now
     }
 
-    private mutating func readClock(_ line: [UInt8]) {
-        let head = line.prefix(512)
-        if head.contains(.escape) {
-            clock.read(line: TerminalText.stripped(Array(head).span).span)
-        } else {
-            clock.read(line: Array(head).span)
-        }
+    /// Whether the line has a time.
+    private mutating func readClock(_ line: [UInt8]) -> Bool {
+        let head = Array(line.prefix(Self.headerSearch))
+        guard head.contains(.escape) else { return clock.read(line: head.span) }
+        return clock.read(line: TerminalText.stripped(head.span).span)
     }
 
     /// The line as the engine wrote it.
@@ -131,15 +138,32 @@ extension LogExplainer {
 // MARK: - Facts
 
 extension LogExplainer {
-    private mutating func note(_ facts: [LogFact]) {
+    private mutating func note(_ facts: [LogFact], of line: [UInt8], isTimed: Bool) {
         for fact in facts {
-            if case .version = fact {
-                starts += 1
-                if run.sawBanner { run = ExplainedRun() }
+            if isTimed || untimed.isFull {
+                note(fact, at: clock.now, isExact: isTimed, troubles: reader.evidence.troubles)
+            } else {
+                untimed.add(fact, line: line.span, troubles: reader.evidence.troubles)
             }
-            if run.timed.begin == nil, let now = clock.now { run.begin(.spoke, at: now) }
-            run.note(fact, at: clock.now, troubles: reader.evidence.troubles)
         }
+    }
+
+    /// The next time is known: what came since the last one can be placed.
+    private mutating func settle(since before: BootInstant? = nil, until now: BootInstant?) {
+        guard !untimed.isEmpty, var lower = before ?? clock.now else { return }
+        for waiting in untimed.removeAll() {
+            lower = run.timed.place(waiting, lower, now)
+            note(waiting.fact, at: lower, isExact: false, troubles: waiting.troubles)
+        }
+    }
+
+    private mutating func note(_ fact: LogFact, at now: BootInstant?, isExact: Bool, troubles: Int) {
+        if case .version = fact {
+            starts += 1
+            if run.sawBanner { run = ExplainedRun() }
+        }
+        if run.timed.begin == nil, let now { run.begin(.spoke, at: now) }
+        run.note(fact, at: now, isExact: isExact, troubles: troubles)
     }
 }
 

@@ -4,6 +4,13 @@ enum LogStamp {
     struct Found: Equatable {
         var reading: LogCalendar.Reading
         var hasFraction: Bool
+
+        var inWholeSeconds: Found {
+            var whole = self
+            whole.reading.time -= reading.time % 1_000_000_000
+            whole.hasFraction = false
+            return whole
+        }
     }
 
     /// What others put before a line: a container runtime, the journal.
@@ -15,7 +22,8 @@ enum LogStamp {
     }
 
     /// The engine's own time, from the part of the line that stands before the message: text in a message is
-    /// anybody's.
+    /// anybody's. The engine's lines have whole seconds; those of its libraries are finer, and cut to the same grain, so
+    /// that times do not run backwards within a second.
     static func own(_ bytes: Span<UInt8>) -> Found? {
         let line = LogLine(bytes)
         if line.level == nil {
@@ -23,8 +31,10 @@ enum LogStamp {
         }
         var at = 0
         while at < line.message {
-            if bytes[at].isDigit, let found = dateTime(bytes, at) { return found }
-            if isTorchLevel(bytes[at]), let found = torch(bytes, at) { return found }
+            if bytes[at].isDigit, let found = dateTime(bytes, at) {
+                return bytes.byte(at + 2) == UInt8(ascii: "-") ? found : found.inWholeSeconds
+            }
+            if isTorchLevel(bytes[at]), let found = torch(bytes, at) { return found.inWholeSeconds }
             at += 1
         }
         return nil

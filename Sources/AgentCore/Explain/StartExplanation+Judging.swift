@@ -43,13 +43,13 @@ enum StartNotes {
     static func sentences(_ explanation: StartExplanation, _ run: ExplainedRun) -> [String] {
         guard run.isEngine else { return ["Nothing in this log is vLLM's."] }
         var notes = [clock(explanation.clock)]
-        if explanation.clock.setBack > 0 {
+        if explanation.clock.setBack >= 2 {
             notes.append("The log's clock was set back by \(Quantity.short(explanation.clock.setBack)) s; times stand still until it catches up.")
         }
         if explanation.starts > 1 {
             notes.append("The log holds \(explanation.starts) starts; this is the last one. What came before its banner is not known to belong to it.")
         }
-        if !run.sawBanner { notes.append("The banner is not in this log: the start began before it.") }
+        if !run.sawBanner { notes.append("The API server's banner is not in this log: where the imports end is not known.") }
         if run.isReady {
             notes.append("Ready by the log's own words; whether the model answers, only a request can tell.")
         }

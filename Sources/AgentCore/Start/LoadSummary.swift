@@ -48,8 +48,9 @@ extension StartTimeline {
         if let seconds = findings.streamed?.seconds { return seconds }
         if let seconds = stated[.weightsLoaded]?.seconds { return seconds }
         let spans = account().spans.filter { $0.phase == .weightsStream && $0.endSource != nil }
-        guard hasClock, !spans.isEmpty else { return stated[.modelLoaded]?.seconds }
-        return spans.reduce(0) { $0 + $1.seconds }
+        let measured = spans.reduce(0) { $0 + $1.seconds }
+        guard hasClock, measured > 0 else { return stated[.modelLoaded]?.seconds }
+        return measured
     }
 
     private func rate(_ bytes: Double?, _ seconds: Double?) -> Double? {

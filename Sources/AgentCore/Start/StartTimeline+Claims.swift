@@ -58,7 +58,8 @@ extension StartTimeline {
     private func claim(_ rule: PhaseRule, until end: Moment) -> PhaseClaim? {
         guard let begin = rule.begin else { return nil }
         if let own = rule.end { return PhaseClaim(phase: rule.phase, begin: begin, end: own) }
-        guard !hasReached(rule.closing) else { return nil }
+        // What has only just begun is named where the start ended in it.
+        guard !hasReached(rule.closing), begin.at < end.at || trouble != nil else { return nil }
         return PhaseClaim(phase: rule.phase, begin: begin, end: end, isOpen: true)
     }
 

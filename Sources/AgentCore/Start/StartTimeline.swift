@@ -27,6 +27,11 @@ package struct StartTimeline: Equatable, Sendable {
 
     /// `now` is when the sign was seen. Nothing that comes after the first token belongs to the start.
     package mutating func note(_ sign: StartSign, at now: BootInstant) {
+        note(sign, at: now, isExact: true)
+    }
+
+    /// `isExact` is false for a line that has no time of its own: what it states then cannot be checked.
+    mutating func note(_ sign: StartSign, at now: BootInstant, isExact: Bool) {
         guard highest < .firstToken else { return }
         switch sign {
         case .received(let bytes, let receiver):
@@ -37,7 +42,7 @@ package struct StartTimeline: Equatable, Sendable {
         case .log(let fact):
             guard highest < .listening else { return }
             if fact.isTrouble { trouble = trouble ?? Moment(at: now, source: .log) }
-            learn(fact, at: now)
+            learn(fact, at: now, isExact)
         default:
             break
         }
@@ -87,21 +92,23 @@ extension StartTimeline {
         highest = max(highest, milestone)
     }
 
-    private mutating func learn(_ fact: LogFact, at now: BootInstant) {
+    private mutating func learn(_ fact: LogFact, at now: BootInstant, _ isExact: Bool) {
         findings.note(fact)
         let moment = Moment(at: now, source: .log)
-        if let duration = StatedDuration(fact, at: now), highest < duration.subject.closing {
+        if let duration = StatedDuration(fact, at: now, isExact: isExact), highest < duration.subject.closing {
             let known = stated[duration.subject]
             // Of workers that say the same the slowest counts.
             if known == nil || duration.seconds >= (known?.seconds ?? 0) { stated[duration.subject] = duration }
         }
         switch fact {
-        case .compileStarted, .compileCacheHit, .compileCacheMiss, .warmupStarted:
+        case .compileStarted, .compileCacheHit, .compileCacheMiss, .warmupStarted, .warmupFinished(nil):
             compile(from: moment, to: moment)
-        case .bytecodeTransformed(let seconds), .compiled(let seconds):
+        case .bytecodeTransformed(let seconds):
             compile(from: before(moment, seconds), to: moment)
-        case .warmupFinished(nil):
-            compile(from: moment, to: moment)
+        case .compiled(let seconds):
+            // A sum, printed when the profiling run is over as well: it says when compilation ended only where
+            // nothing else does.
+            if compilations.last?.isOpen != true { compile(from: before(moment, seconds), to: moment) }
         case .memoryProfiled, .kvCacheMemory, .kvCache, .kvCacheBlocks, .graphCaptureStarted, .graphCaptured:
             if let running = compilations.indices.last { compilations[running].isOpen = false }
         default:

@@ -23,8 +23,10 @@ struct StatedDuration: Equatable, Sendable {
     var subject: Subject
     var seconds: Double
     var at: BootInstant
+    /// The line that states it has a time of its own.
+    var isExact = true
 
-    init?(_ fact: LogFact, at instant: BootInstant) {
+    init?(_ fact: LogFact, at instant: BootInstant, isExact: Bool) {
         switch fact {
         case .modelInitialised(let seconds): self.init(.modelMade, seconds, instant)
         case .streamed(_, let seconds, _): self.init(.streamed, seconds, instant)
@@ -36,6 +38,7 @@ struct StatedDuration: Equatable, Sendable {
         case .engineInitialised(let seconds): self.init(.engineUp, seconds, instant)
         default: return nil
         }
+        self.isExact = isExact
     }
 
     private init(_ subject: Subject, _ seconds: Double, _ instant: BootInstant) {
@@ -59,12 +62,22 @@ extension StartTimeline {
     /// Every statement that there is an independent measurement for.
     package var crossChecks: [CrossCheck] {
         StatedDuration.Subject.allCases.compactMap { subject in
-            guard let duration = stated[subject], let began = begin(of: subject), began <= duration.at else {
-                return nil
-            }
-            return CrossCheck(
-                what: subject.rawValue, stated: duration.seconds, measured: (duration.at - began).inSeconds)
+            guard let duration = stated[subject], duration.isExact,
+                let measured = subject == .compiled ? compilation : measured(duration)
+            else { return nil }
+            return CrossCheck(what: subject.rawValue, stated: duration.seconds, measured: measured)
         }
+    }
+
+    private func measured(_ duration: StatedDuration) -> Double? {
+        guard let began = begin(of: duration.subject), began <= duration.at else { return nil }
+        return (duration.at - began).inSeconds
+    }
+
+    /// All compilations together, as the statement has it.
+    private var compilation: Double? {
+        guard first(.warmingUp) == nil, findings.bytecodeSeconds != nil else { return nil }
+        return compilations.reduce(0) { $0 + ($1.end.at - $1.begin.at).inSeconds }
     }
 
     /// Where a sign, not the statement itself, says that it began.
@@ -73,7 +86,7 @@ extension StartTimeline {
         case .modelMade, .modelLoaded: first(.loadStarted)?.at
         case .streamed: (first(.modelMade) ?? first(.weightsMoving))?.at
         case .weightsLoaded: first(.weightsMoving)?.at
-        case .compiled: first(.compiling)?.at
+        case .compiled: nil
         case .memoryProfiled: last(.modelLoaded)?.at
         case .captured: first(.capturing)?.at
         case .engineUp: (last(.modelLoaded) ?? firstOfInitialisation)?.at
