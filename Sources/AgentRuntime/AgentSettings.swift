@@ -20,6 +20,8 @@ package struct AgentSettings: Sendable {
     package var runtimeFolder: String
     package var cacheFolder: String
     package var drainSeconds: Int
+    /// A start without a sign of life for this long is ended; 0 never.
+    package var stallSeconds: Int
     /// Absolute path of a PEM bundle; nil trusts what the system trusts.
     package var certificateAuthorityFile: String?
     /// The environment the engine may inherit from.
@@ -68,6 +70,7 @@ extension AgentSettings {
         runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"
         cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? environment["CACHE_DIRECTORY"] ?? "/var/cache/crosslogic"
         drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
+        stallSeconds = Int(reader.integer("CROSSLOGIC_STALL_AFTER", in: 0...3600) ?? 60)
         certificateAuthorityFile = reader.path("CROSSLOGIC_CA_FILE")
         self.environment = environment
         guard reader.faults.isEmpty else { throw SettingsFaults(faults: reader.faults) }

@@ -14,6 +14,8 @@ final class EngineEffects: Sendable {
     private static let leftoversPatience = Duration.seconds(10)
 
     let probe: EngineProbe
+    let starts: StartMemory
+    private let meter = LogMeter()
     private let ports: AgentPorts
     private let preparer: EnginePreparer
     private let locator: EngineLocator
@@ -21,23 +23,27 @@ final class EngineEffects: Sendable {
 
     init(settings: AgentSettings, ports: AgentPorts) {
         self.ports = ports
-        probe = EngineProbe(settings: settings, ports: ports)
+        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
         preparer = EnginePreparer(settings: settings, ports: ports)
+        starts = StartMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
     }
 
     var install: EngineInstall? { state.withLock { $0.install } }
 
-    func prepare(_ assignment: Assignment) async -> NodeEvent {
+    func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
         await removeLeftovers()
         let install = locator.locate()
         state.withLock { $0.install = install }
+        if let expected = await starts.expectation(for: assignment, on: install) {
+            inbox.send(.startExpected(generation: assignment.generation, expected))
+        }
         do throws(FailureReport) {
             let launch = try await preparer.prepare(assignment, on: install)
             state.withLock { $0.launch = (assignment.generation, launch) }
-            return .prepared(generation: assignment.generation)
+            inbox.send(.prepared(generation: assignment.generation))
         } catch {
-            return .preparationFailed(generation: assignment.generation, error)
+            inbox.send(.preparationFailed(generation: assignment.generation, error))
         }
     }
 
@@ -55,7 +61,7 @@ final class EngineEffects: Sendable {
     private func follow(_ launch: EngineLaunch, _ inbox: Inbox) async -> Inbox.Happening {
         let pump: EngineLogPump
         do throws(FailureReport) {
-            pump = EngineLogPump(try ports.engineLog.follow(launch.logPath))
+            pump = EngineLogPump(try ports.engineLog.follow(launch.logPath), meter: meter)
         } catch {
             let failure = EngineStartFailure(error.failure, error.message)
             return Inbox.Happening(event: .engineStartFailed(failure), at: ports.clocks.now())

@@ -19,8 +19,8 @@ struct RealParts {
         ports = AgentPorts(
             engineHost: ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
-            portInspector: ProcPortInspector(), clocks: clocks, random: LinuxRandom(),
-            signer: OpenSSLMessageSigner(), log: log)
+            portInspector: ProcPortInspector(), trafficMeter: SocketTrafficMeter(), clocks: clocks,
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log)
     }
 
     func close() async {
