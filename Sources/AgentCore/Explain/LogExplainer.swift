@@ -25,6 +25,9 @@ package struct LogExplainer: Sendable {
 
     package init() {}
 
+    /// Bytes of log kept between calls; bounded whatever the log holds.
+    var heldBytes: Int { rest.count + reader.heldBytes }
+
     package mutating func feed(_ chunk: [UInt8]) {
         bytesRead += chunk.count
         rest += chunk

@@ -7,16 +7,28 @@ enum StartAdvice {
 
     static func sentences(_ start: StartExplanation, _ findings: StartFindings) -> [String] {
         guard start.hasTimes, start.account.total > 0 else { return [] }
-        var seconds: [Phase: Double] = [:]
-        for span in start.account.spans { seconds[span.phase, default: 0] += span.seconds }
-        let ranked = seconds.filter { $0.value >= worthwhile }.sorted { ($0.value, $1.key.order) > ($1.value, $0.key.order) }
-        var advice = ranked.compactMap { phase, took in
-            words(phase, start, findings).map { "\(phase.rawValue) \(share(took, start)): \($0)" }
+        var advice = slow(start.account).compactMap { phases, took in
+            words(phases[0], start, findings).map {
+                "\(phases.map(\.rawValue).joined(separator: " and ")) \(share(took, start)): \($0)"
+            }
         }
         if start.account.unattributed >= worthwhile {
             advice.append("unattributed \(share(start.account.unattributed, start)): no line of this log tells what happened then.")
         }
         return advice + settings(start)
+    }
+
+    /// Slowest first. The spawns have the same cause and the same cure.
+    private static func slow(_ account: StartAccount) -> [([Phase], Double)] {
+        var seconds: [Phase: Double] = [:]
+        for span in account.spans { seconds[span.phase, default: 0] += span.seconds }
+        let slow = seconds.filter { $0.value >= worthwhile }
+        var groups = slow.map { ([$0.key], $0.value) }
+        if let core = slow[.engineCoreSpawn], let worker = slow[.workerSpawn] {
+            groups.removeAll { $0.0 == [.engineCoreSpawn] || $0.0 == [.workerSpawn] }
+            groups.append(([.engineCoreSpawn, .workerSpawn], core + worker))
+        }
+        return groups.sorted { ($0.1, $1.0[0].order) > ($1.1, $0.0[0].order) }
     }
 
     private static func share(_ seconds: Double, _ start: StartExplanation) -> String {

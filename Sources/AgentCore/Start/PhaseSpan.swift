@@ -35,25 +35,30 @@ enum PhasePainter {
         let cuts = Set(clipped.flatMap { [$0.begin.at, $0.end.at] }).sorted()
         var spans: [PhaseSpan] = []
         var last: Int?
-        for (lower, upper) in zip(cuts, cuts.dropFirst()) {
-            guard let owner = clipped.lastIndex(where: { $0.begin.at <= lower && upper <= $0.end.at }) else {
+        for (index, cut) in cuts.enumerated() {
+            // What took less than the clock can tell still happened.
+            for claim in clipped where claim.begin.at == cut && claim.end.at == cut {
+                spans.append(span(of: claim, from: cut, to: cut, clipped))
                 last = nil
-                continue
             }
-            if owner == last {
-                spans[spans.count - 1].end = upper
-            } else {
-                let span = PhaseSpan(
-                    phase: clipped[owner].phase, start: lower, end: upper,
-                    startSource: source(at: lower, of: clipped[owner].begin, clipped))
-                spans.append(span)
+            guard index + 1 < cuts.count else { break }
+            let next = cuts[index + 1]
+            let owner = clipped.lastIndex { $0.begin.at <= cut && next <= $0.end.at }
+            if let owner {
+                let start = owner == last ? spans.removeLast().start : cut
+                spans.append(span(of: clipped[owner], from: start, to: next, clipped))
             }
-            let claim = clipped[owner]
-            spans[spans.count - 1].endSource =
-                claim.isOpen && upper == claim.end.at ? nil : source(at: upper, of: claim.end, clipped)
             last = owner
         }
-        return withInstants(spans, clipped)
+        return spans
+    }
+
+    private static func span(
+        of claim: PhaseClaim, from start: BootInstant, to end: BootInstant, _ claims: [PhaseClaim]
+    ) -> PhaseSpan {
+        PhaseSpan(
+            phase: claim.phase, start: start, end: end, startSource: source(at: start, of: claim.begin, claims),
+            endSource: claim.isOpen && end == claim.end.at ? nil : source(at: end, of: claim.end, claims))
     }
 
     private static func clip(_ claim: PhaseClaim, _ from: BootInstant, _ to: BootInstant) -> PhaseClaim? {
@@ -72,20 +77,6 @@ enum PhasePainter {
             if claim.end.at == instant { return claim.end.source }
         }
         return own.source
-    }
-
-    /// What took less than the clock can tell still happened.
-    private static func withInstants(_ spans: [PhaseSpan], _ claims: [PhaseClaim]) -> [PhaseSpan] {
-        var all = spans
-        for claim in claims where claim.begin.at == claim.end.at {
-            let instant = claim.begin.at
-            guard !spans.contains(where: { $0.start < instant && instant < $0.end }) else { continue }
-            all.append(
-                PhaseSpan(
-                    phase: claim.phase, start: instant, end: instant, startSource: claim.begin.source,
-                    endSource: claim.isOpen ? nil : claim.end.source))
-        }
-        return all.sorted { ($0.start, $0.end, $0.phase.order) < ($1.start, $1.end, $1.phase.order) }
     }
 }
 
