@@ -58,8 +58,9 @@ extension StartTimeline {
     private func claim(_ rule: PhaseRule, until end: Moment) -> PhaseClaim? {
         guard let begin = rule.begin else { return nil }
         if let own = rule.end { return PhaseClaim(phase: rule.phase, begin: begin, end: own) }
-        // What has only just begun is named where the start ended in it.
-        guard !hasReached(rule.closing), begin.at < end.at || trouble != nil else { return nil }
+        guard !hasReached(rule.closing) else { return nil }
+        // Who only has the log knows nothing of the probes that follow it.
+        if rule.closing >= .healthy, trouble == nil, begin.at == end.at { return nil }
         return PhaseClaim(phase: rule.phase, begin: begin, end: end, isOpen: true)
     }
 
