@@ -59,10 +59,9 @@ enum ExplainText {
     }
 
     private static func words(_ span: PhaseSpan) -> String {
-        let sources =
-            span.endSource.map { $0 == span.startSource ? $0.rawValue : "\(span.startSource.rawValue) to \($0.rawValue)" }
-            ?? "\(span.startSource.rawValue), did not end"
-        return Table.padded(sources, 16) + (span.detail ?? "")
+        let start = span.startSource.rawValue
+        let sources = span.endSource.map { $0 == span.startSource ? start : "\(start) to \($0.rawValue)" }
+        return Table.padded(sources ?? "\(start), did not end", 20) + (span.detail ?? "")
     }
 
     private static func tail(_ span: PhaseSpan) -> String {

@@ -24,7 +24,9 @@ struct ExplanationGoldenTests {
         #expect(rendered == (try String(contentsOf: file, encoding: .utf8)), "read the diff of \(log.golden).json")
     }
 
-    @Test("At least 98 % of a real start have a name, from the exec to the line that says it is complete", arguments: arrivals)
+    @Test(
+        "At least 98 % of a real start have a name, from the exec to the line that says it is complete",
+        arguments: arrivals)
     func attribution(_ log: Case) throws {
         let document = Self.explain(log.bytes)
         let total = try #require(document["total_s"]?.numberValue)

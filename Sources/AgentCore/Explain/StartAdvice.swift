@@ -13,7 +13,8 @@ enum StartAdvice {
             }
         }
         if start.account.unattributed >= worthwhile {
-            advice.append("unattributed \(share(start.account.unattributed, start)): no line of this log tells what happened then.")
+            let rest = share(start.account.unattributed, start)
+            advice.append("unattributed \(rest): no line of this log tells what happened then.")
         }
         return advice + settings(start)
     }
@@ -44,8 +45,8 @@ enum StartAdvice {
             "configuration and tokenizer are pulled one file after the other, and the model's class is inspected. Keep "
                 + "only the model's files under the prefix, set AWS_EC2_METADATA_DISABLED=true, keep VLLM_CACHE_ROOT."
         case .engineCoreSpawn, .workerSpawn:
-            "a spawned process imports everything again; workers also set up their GPUs. The bytecode and page cache that "
-                + "help the first import help here; VLLM_WORKER_MULTIPROC_METHOD=fork where nothing touched CUDA before."
+            "a spawned process imports everything again; workers also set up their GPUs. The bytecode and page cache "
+                + "that help the first import help here; VLLM_WORKER_MULTIPROC_METHOD=fork where nothing touched CUDA before."
         case .weightsStream: weights(start.load)
         case .weightsDone:
             "the loaded weights are rearranged or quantised; a checkpoint already in the final format needs none of it."
@@ -63,18 +64,20 @@ enum StartAdvice {
 
     private static func weights(_ load: LoadSummary?) -> String {
         guard let load, load.isStreamed else {
-            return "they were read from files; --load-format runai_streamer reads them from the store straight into memory."
+            return "they were read from files; --load-format runai_streamer reads them from the store straight into "
+                + "memory."
         }
         guard let rate = load.bytesPerSecond else {
-            return "how many bytes that were the log does not tell; RUNAI_STREAMER_LOG_TO_STDERR=1 makes the streamer say it."
+            return "how many bytes that were the log does not tell; RUNAI_STREAMER_LOG_TO_STDERR=1 makes the streamer "
+                + "say it."
         }
         return "\(Quantity.bytes(rate))/s; see that it is near what the network gives."
     }
 
     private static func compile(_ findings: StartFindings) -> String {
         findings.cacheMisses > 0
-            ? "nothing fitting was in the cache. Keep VLLM_CACHE_ROOT/torch_compile_cache between starts of the same model, "
-                + "settings, GPU and vLLM; a VLLM_* variable with another value makes another key."
+            ? "nothing fitting was in the cache. Keep VLLM_CACHE_ROOT/torch_compile_cache between starts of the same "
+                + "model, settings, GPU and vLLM; a VLLM_* variable with another value makes another key."
             : "the cache was used; -O1 or --enforce-eager would trade speed of decoding for the rest."
     }
 
@@ -88,7 +91,8 @@ enum StartAdvice {
             advice.append("concurrency is not set: the streamer's default for object stores is 8; try 32.")
         }
         if let limit = load.memoryLimit, limit >= 0, limit < 1 << 30 {
-            advice.append("memory_limit is \(Quantity.bytes(Double(limit))): a small buffer makes reading stop and go; try 5 GiB.")
+            let size = Quantity.bytes(Double(limit))
+            advice.append("memory_limit is \(size): a small buffer makes reading stop and go; try 5 GiB.")
         }
         return advice
     }

@@ -44,12 +44,17 @@ enum StartNotes {
         guard run.isEngine else { return ["Nothing in this log is vLLM's."] }
         var notes = [clock(explanation.clock)]
         if explanation.clock.setBack >= 2 {
-            notes.append("The log's clock was set back by \(Quantity.short(explanation.clock.setBack)) s; times stand still until it catches up.")
+            let seconds = Quantity.short(explanation.clock.setBack)
+            notes.append("The log's clock was set back by \(seconds) s; times stand still until it catches up.")
         }
         if explanation.starts > 1 {
-            notes.append("The log holds \(explanation.starts) starts; this is the last one. What came before its banner is not known to belong to it.")
+            notes.append(
+                "The log holds \(explanation.starts) starts; this is the last one. What came before its banner is not "
+                    + "known to belong to it.")
         }
-        if !run.sawBanner { notes.append("The API server's banner is not in this log: where the imports end is not known.") }
+        if !run.sawBanner {
+            notes.append("The API server's banner is not in this log: where the imports end is not known.")
+        }
         if run.isReady {
             notes.append("Ready by the log's own words; whether the model answers, only a request can tell.")
         }
@@ -63,7 +68,8 @@ enum StartNotes {
         case .arrival:
             "Times are those of arrival; what came before the first line is not in this log."
         case .envelope, .log:
-            (clock.kind == .log ? "Times are the log's own, which has no year" : "Times are those written before each line")
+            (clock.kind == .log
+                ? "Times are the log's own, which has no year" : "Times are those written before each line")
                 + (clock.isCoarse ? " and whole seconds only: each can be off by one" : "")
                 + ". What came before the first line is not in this log."
         case .none:

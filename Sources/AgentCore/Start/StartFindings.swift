@@ -45,7 +45,9 @@ struct StartFindings: Equatable, Sendable {
         case .streamMemoryLimit(let bytes): saidMemoryLimit = bytes
         case .streamPlanned(let bytes, _): plannedBytes = max(plannedBytes ?? 0, bytes)
         case .streamed(let bytes, let seconds, let rate):
-            if seconds >= streamed?.seconds ?? 0 { streamed = Streamed(bytes: bytes, seconds: seconds, bytesPerSecond: rate) }
+            if seconds >= streamed?.seconds ?? 0 {
+                streamed = Streamed(bytes: bytes, seconds: seconds, bytesPerSecond: rate)
+            }
         case .modelLoaded(let gib?, _): loadedGib = max(loadedGib ?? 0, gib)
         case .serverStarting(let text): url = text
         default: noteInitialisation(fact)

@@ -17,7 +17,9 @@ struct LogClockTests {
 
     @Test(
         "Midnight, the end of a month, of a year and of February",
-        arguments: [[11, 21, 11, 22], [11, 30, 12, 1], [12, 31, 1, 1], [2, 28, 3, 1], [2, 29, 3, 1], [2, 28, 2, 29]])
+        arguments: [
+            [11, 21, 11, 22], [11, 30, 12, 1], [12, 31, 1, 1], [2, 28, 3, 1], [2, 29, 3, 1], [2, 28, 2, 29],
+        ])
     func wraps(days: [Int]) {
         #expect(Self.between(Self.reading(days[0], days[1], 86_390), Self.reading(days[2], days[3], 5)) == 15)
     }
@@ -66,7 +68,8 @@ struct LogClockTests {
         "What a container runtime or the journal wrote before the line",
         arguments: [
             ("2026-11-21T18:00:01.250000000Z INFO 11-21 19:00:00 [a.py:1] x", 64_801_250 as Int64),
-            ("2026-11-21T18:00:01+0000 host vllm[812]: x", 64_801_000), ("Nov 21 18:00:01 host vllm[812]: x", 64_801_000),
+            ("2026-11-21T18:00:01+0000 host vllm[812]: x", 64_801_000),
+            ("Nov 21 18:00:01 host vllm[812]: x", 64_801_000),
         ])
     func envelope(line: String, milliseconds: Int64) {
         let bytes = Array(line.utf8)

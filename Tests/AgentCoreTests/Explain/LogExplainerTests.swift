@@ -29,7 +29,8 @@ struct LogExplainerTests {
         #expect(explain(Self.banner + Self.ready + Self.stop + failure).outcome == .stopped)
         let interrupt = "Traceback (most recent call last):\n  File \"/opt/bin/vllm\", line 8\nKeyboardInterrupt\n"
         #expect(explain(Self.banner + interrupt).outcome == .stopped)
-        #expect(explain(Self.banner + Self.ready + "Engine core proc EngineCore died unexpectedly\n").outcome == .failed)
+        let death = "Engine core proc EngineCore died unexpectedly\n"
+        #expect(explain(Self.banner + Self.ready + death).outcome == .failed)
     }
 
     @Test(
@@ -86,7 +87,8 @@ struct LogExplainerTests {
         #expect(explanation.advice.isEmpty)
     }
 
-    @Test("However the bytes are cut, the explanation is the same", arguments: Transcript.all + Transcript.reconstructed)
+    @Test(
+        "However the bytes are cut, the explanation is the same", arguments: Transcript.all + Transcript.reconstructed)
     func chunks(_ transcript: Transcript) {
         var whole = LogExplainer()
         whole.feed(transcript.bytes)

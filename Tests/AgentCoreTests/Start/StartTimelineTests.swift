@@ -89,7 +89,10 @@ struct PhaseClaimTests {
             (0, .executed), (5, .log(.version("0.32.0"))), (6, .log(.maxModelLength(512))),
             (30, .log(.modelLoadStarted)), (31, .log(.modelInitialised(seconds: 1))),
         ]).account()
-        #expect(Self.seconds(account) == ["engine_import 5.0", "engine_config 1.0", "model_init 1.0", "weights_stream 0.0"])
+        #expect(
+            Self.seconds(account) == [
+                "engine_import 5.0", "engine_config 1.0", "model_init 1.0", "weights_stream 0.0",
+            ])
         #expect(account.unattributed == 24)
     }
 
