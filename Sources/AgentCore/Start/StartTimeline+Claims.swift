@@ -136,8 +136,7 @@ extension StartTimeline {
     private var initialisationBegan: Moment? {
         let loaded = later(last(.weightsDone), last(.modelLoaded))
         if let took = stated[.engineUp], let up = last(.engineUp) {
-            let began = before(up, took.seconds)
-            return began == up ? (loaded ?? firstOfInitialisation) : later(began, loaded)
+            return canTell(took.seconds) ? later(before(up, took.seconds), loaded) : loaded ?? firstOfInitialisation
         }
         return last(.modelLoaded) == nil ? firstOfInitialisation : loaded
     }

@@ -131,10 +131,13 @@ extension StartTimeline {
 
     /// The moment this many seconds earlier, as far as the clock and the statement can be trusted.
     func before(_ moment: Moment, _ seconds: Double) -> Moment {
-        guard hasClock, (0...1e6).contains(seconds) else { return moment }
+        guard canTell(seconds) else { return moment }
         let nanoseconds = Int64(seconds * 1e9)
         return Moment(at: moment.at + .nanoseconds(-nanoseconds), source: moment.source)
     }
+
+    /// Whether a stated duration says when something began.
+    func canTell(_ seconds: Double) -> Bool { hasClock && (0...1e6).contains(seconds) }
 
     private mutating func count(_ bytes: Int64, by receiver: StartSign.Receiver) {
         var counter = counters[receiver] ?? ByteCounter()
