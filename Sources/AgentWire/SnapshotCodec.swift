@@ -88,6 +88,7 @@ package enum SnapshotCodec {
             "bytes": optional(progress.bytes.map { .integer(Int64(clamping: $0)) }),
             "total_bytes": optional(progress.totalBytes.map { .integer(Int64($0)) }),
             "bytes_per_second": optional(progress.rate.map(JSONValue.number)),
+            "seconds_left": optional(progress.secondsLeft.map(JSONValue.number)),
         ])
     }
 
