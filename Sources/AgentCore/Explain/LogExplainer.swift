@@ -60,7 +60,7 @@ package struct LogExplainer: Sendable {
 extension LogExplainer {
     private mutating func read(_ block: [UInt8]) {
         if layout == .unknown { decideLayout(block) }
-        let mayBeQuiet = untimed.isEmpty && (clock.kind != .none || bytesRead > Self.clockSearch)
+        let mayBeQuiet = !untimed.needsNextTime && (clock.kind != .none || bytesRead > Self.clockSearch)
         if layout != .stamped, mayBeQuiet, readQuietly(block) { return }
         var start = 0
         while start < block.count {
@@ -85,6 +85,8 @@ extension LogExplainer {
         var probe = reader
         guard probe.feed(block).isEmpty else { return false }
         reader = probe
+        let before = clock.now
+        defer { if clock.now != before { settle(since: before, until: clock.now) } }
         var end = block.count
         // Bare lines at the end have no time; one of the last that has is near enough.
         for _ in 0..<16 where end > 0 {

@@ -15,6 +15,8 @@ struct UntimedFacts: Sendable {
     static let limit = 256
 
     var isEmpty: Bool { waiting.isEmpty }
+    /// One of them is placed by the very next time in the log.
+    var needsNextTime: Bool { waiting.contains { $0.elapsed != nil } }
     var isFull: Bool { waiting.count >= Self.limit }
 
     mutating func add(_ fact: LogFact, line: Span<UInt8>, troubles: Int) {
