@@ -15,6 +15,9 @@ package struct EngineLogReader: Sendable {
     /// Lines that held nothing known, access log and route lists among them.
     package var unknownLines: Int { interpreter.unknownLines }
 
+    /// What the log holds against the engine so far.
+    var evidence: FailureEvidence { interpreter.evidence }
+
     /// Bytes of log kept between calls; bounded whatever the log holds.
     var heldBytes: Int { assembler.heldBytes + tail.count }
 
