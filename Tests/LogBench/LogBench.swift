@@ -16,7 +16,6 @@ enum LogBench {
         guard arguments.count == 2, let mode = arguments.first, let path = arguments.last else {
             fail("usage: log-bench scan|follow FILE")
         }
-        setvbuf(stdout, nil, _IOLBF, 0)
         switch mode {
         case "scan": scan(path)
         case "follow": await follow(path)
@@ -34,7 +33,7 @@ enum LogBench {
             facts += reader.feed(chunk).count
             bytes += chunk.count
         }
-        print("bytes=\(bytes) facts=\(facts) unknown_lines=\(reader.unknownLines) cpu_s=\(cpuSeconds())")
+        say("bytes=\(bytes) facts=\(facts) unknown_lines=\(reader.unknownLines) cpu_s=\(cpuSeconds())")
     }
 
     private static func nextChunk(_ file: Int32) -> [UInt8] {
@@ -52,16 +51,16 @@ enum LogBench {
         }
         var reader = EngineLogReader()
         var bytes: Int64 = 0
-        print("following")
+        say("following")
         while let chunk = await log.next() {
             for fact in reader.feed(chunk) {
                 // The bench asks with this one; the others are there to be read.
-                if case .weightsLoaded(let seconds) = fact { print("fact \(Int(seconds)) at \(nanoseconds())") }
+                if case .weightsLoaded(let seconds) = fact { say("fact \(Int(seconds)) at \(nanoseconds())") }
             }
             _ = reader.unfinishedProgress()
             let before = bytes / progressEvery
             bytes += Int64(chunk.count)
-            if bytes / progressEvery > before { print("read \(bytes)") }
+            if bytes / progressEvery > before { say("read \(bytes / progressEvery * progressEvery)") }
         }
     }
 
@@ -77,7 +76,13 @@ enum LogBench {
     }
 
     private static func fail(_ message: String) -> Never {
-        fputs("\(message)\n", stderr)
+        say(message, to: STDERR_FILENO)
         exit(2)
+    }
+
+    /// At once, and whole: who asks waits for it.
+    private static func say(_ line: String, to descriptor: Int32 = STDOUT_FILENO) {
+        let bytes = Array("\(line)\n".utf8)
+        _ = write(descriptor, bytes, bytes.count)
     }
 }
