@@ -8,6 +8,8 @@ private let cuts = 8
 /// Held whatever the log holds: line assembler 2 × 16 KiB, end of the log 8 KiB, and the line that was cleaned.
 private let mostHeld = 56 * 1024
 
+private let exits: [EngineExit?] = [nil, .exited(code: 1), .exited(code: 0), .signalled(signal: 9, coreDumped: false)]
+
 private struct Reading {
     var reader = EngineLogReader()
     var facts: [LogFact] = []
@@ -34,7 +36,7 @@ func fuzzOneLog(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     require(inPieces.reader.unfinishedBytes == whole.reader.unfinishedBytes, "another end of the last line")
     checkUnfinished(whole.reader, inPieces.reader, log)
     // Costs more than all the rest, so every sixteenth input has to do.
-    if count % 16 == 0 { checkVerdicts(whole.reader, inPieces.reader) }
+    if count % 16 == 0 { checkVerdict(whole.reader, inPieces.reader, exits[count / 16 % exits.count]) }
     return 0
 }
 
@@ -62,10 +64,11 @@ private func checkUnfinished(_ whole: EngineLogReader, _ inPieces: EngineLogRead
     require(ended.feed([.newline]).contains(progress), "an unfinished bar says what its line does not")
 }
 
-private func checkVerdicts(_ whole: EngineLogReader, _ inPieces: EngineLogReader) {
-    for exit in [nil, EngineExit.exited(code: 1), .signalled(signal: 9, coreDumped: false)] {
-        let verdict = whole.explain(exit)
-        require(verdict == inPieces.explain(exit), "another verdict when the bytes come in pieces")
-        require(verdict.message.utf8.count <= 8192, "a verdict without a bound")
-    }
+private func checkVerdict(_ whole: EngineLogReader, _ inPieces: EngineLogReader, _ exit: EngineExit?) {
+    let verdict = whole.explain(exit)
+    require(verdict == inPieces.explain(exit), "another verdict when the bytes come in pieces")
+    // Bytes that are no UTF-8 become three each.
+    require(verdict.message.utf8.count <= 3 * 1024 + 256, "a message without a bound")
+    require(verdict.evidence.count <= 8, "more evidence than eight lines")
+    require(verdict.evidence.allSatisfy { $0.utf8.count <= 3 * 512 }, "a line of evidence without a bound")
 }

@@ -7,7 +7,6 @@ import importlib
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 from crosslogic import install, swift
@@ -17,7 +16,7 @@ from crosslogic.stack import Stack, interrupt_on_termination
 from crosslogic.waiting import NeverCameError
 
 # Each is a module beside this one, with `FIGURES`: a list of functions from Bench to a list of Figure.
-GROUPS = ["agent"]
+GROUPS = ["agent", "log"]
 
 
 @dataclass
@@ -25,13 +24,12 @@ class Bench:
     """What a measurement is given."""
 
     console: Console
-    binaries: Path
-    rclone: Path
     engine: str
     runs: int | None
 
     def stack(self) -> Stack:
-        return Stack(self.binaries, self.rclone, "bench")
+        rclone = install.ensure_tools(self.console) / "bin" / "rclone"
+        return Stack(swift.release_binaries(self.console), rclone, "bench")
 
     def count(self, usual: int) -> int:
         return self.runs or usual
@@ -85,9 +83,7 @@ def main(arguments: list[str]) -> int:
     names = chosen(options.names)
     figures: list[Figure] = []
     try:
-        binaries = swift.release_binaries(console)
-        rclone = install.ensure_tools(console) / "bin" / "rclone"
-        bench = Bench(console, binaries, rclone, options.engine, options.runs)
+        bench = Bench(console, options.engine, options.runs)
         for name in names:
             figures += measurements()[name](bench)
     except (NeverCameError, install.InstallError, swift.BuildError) as error:
