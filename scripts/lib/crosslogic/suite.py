@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from crosslogic import checks, install, swift
+from crosslogic import checks, fuzz, install, swift
 from crosslogic.console import Console, Stopwatch
 from crosslogic.paths import ROOT
+
+FUZZ_SECONDS = 15
 
 # The targets with concurrency of their own; the others are values.
 RACE_TARGETS = ["AgentCoreTests", "AgentRuntimeTests", "AgentSystemTests"]
@@ -59,6 +61,7 @@ class Suite:
         steps = [
             Step("checks", self.checks),
             Step("Swift tests", self.swift_tests),
+            Step("random logs", self.fuzz),
             Step("Swift tests under the thread sanitizer", self.race_tests) if races else None,
             Step("operator's scripts", self.operator_tests),
             Step("end-to-end tests, simulated engine", self.simulated_engine_tests),
@@ -72,6 +75,16 @@ class Suite:
 
     def swift_tests(self) -> Tally:
         return self.swift_test("swift", ["--skip-build"])
+
+    def fuzz(self) -> Tally:
+        """A short run; `scripts/fuzz` makes longer ones."""
+        try:
+            executed = fuzz.fuzz(self.console, None, FUZZ_SECONDS)
+        except fuzz.FuzzError as error:
+            self.console.line(str(error))
+            return Tally(failed=1)
+        self.console.line(f"{executed} random logs read")
+        return Tally(passed=1)
 
     def race_tests(self) -> Tally:
         # A scratch folder of its own: the two kinds of object files would otherwise push each other out.
