@@ -8,6 +8,7 @@ import importlib
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from crosslogic import install, swift
