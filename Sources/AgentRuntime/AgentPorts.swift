@@ -12,11 +12,14 @@ package struct AgentPorts: Sendable {
     package var random: any RandomSource
     package var signer: any MessageSigner
     package var log: any OperatorLog
+    /// nil where nobody announces a shutdown.
+    package var shutdownMonitor: (any ShutdownMonitor)?
 
     package init(
         engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient, files: any FileStore,
         serviceManager: any ServiceManager, portInspector: any PortInspector, clocks: any Clocks,
-        random: any RandomSource, signer: any MessageSigner, log: any OperatorLog
+        random: any RandomSource, signer: any MessageSigner, log: any OperatorLog,
+        shutdownMonitor: (any ShutdownMonitor)? = nil
     ) {
         self.engineHost = engineHost
         self.engineLog = engineLog
@@ -28,5 +31,6 @@ package struct AgentPorts: Sendable {
         self.random = random
         self.signer = signer
         self.log = log
+        self.shutdownMonitor = shutdownMonitor
     }
 }

@@ -31,6 +31,7 @@ package enum NodeEvent: Equatable, Sendable {
     /// The outbox is empty.
     case eventsDelivered
     case readyAcknowledged
+    case preemption(PreemptionEvent)
 }
 
 package enum HealthAnswer: Equatable, Sendable {
@@ -57,6 +58,7 @@ package enum NodeTimer: Hashable, Sendable {
     case backoff
     case delivery
     case keepAlive
+    case preemption(PreemptionTimer)
 }
 
 /// What to do, in the imperative. The shell performs each in one switch.
@@ -78,6 +80,7 @@ package enum NodeAction: Equatable, Sendable {
     case extendStartTimeout
     case report(Report)
     case tell(OperatorMessage)
+    case preempt(PreemptionAction)
     case finish
 }
 
@@ -92,6 +95,13 @@ package enum ReportKind: String, Sendable {
     case draining
     case stopped
     case revoked
+    case preemption
+    case preempted
+    case preemptionAdvice = "preemption_advice"
+    /// Taken back, or its time passed and the machine is still there.
+    case preemptionWithdrawn = "preemption_withdrawn"
+    /// Whether a source of notices can see.
+    case noticeSource = "notice_source"
 }
 
 package struct Report: Equatable, Sendable {
@@ -103,6 +113,8 @@ package struct Report: Equatable, Sendable {
     package var phase: Phase?
     /// The generation that was rejected, where it could be read.
     package var rejectedGeneration: Int64?
+    package var preemption: PreemptionReport?
+    package var source: SourceHealth?
 
     package init(
         _ kind: ReportKind, failure: FailureReport? = nil, exit: EngineExit? = nil, faults: [FieldFault] = []
@@ -146,5 +158,10 @@ package enum OperatorMessage: Equatable, Sendable {
     case engineSilent
     case engineGone
     case undelivered
+    case notice(Notice, secondsLeft: Double)
+    case advice(Notice)
+    case spared(Notice, PreemptionReport.Status)
+    case preempted(PreemptionReport)
+    case noticeSource(SourceHealth)
     case unexpected(event: String, state: String)
 }

@@ -149,14 +149,16 @@ extension NodeMachine {
         readyAt = nil
         canaryTook = nil
         progress = nil
+        let lastWord = sayOver(exit: stop.exit, at: now)
         switch stop.next {
-        case .leave(let isRevoked, _): return leaveNow(isRevoked: isRevoked)
-        case .change(let next, let receivedAt): return accept(next, at: receivedAt)
+        case .leave(let isRevoked, _): return lastWord + leaveNow(isRevoked: isRevoked)
+        case .change(let next, let receivedAt): return lastWord + accept(next, at: receivedAt)
+        case .hold: return lastWord + prepare(stop.assignment)
         case .recover:
             guard case .given(let report) = stop.verdict else {
                 preconditionFailure("an engine that failed is left behind only with a verdict")
             }
-            return retry(stop.assignment, report, served: served)
+            return lastWord + retry(stop.assignment, report, served: served)
         }
     }
 }
