@@ -243,7 +243,7 @@ extension Preemption {
     /// How many of the requests in flight did not get to their end: none where the engine left by itself in time.
     func requestsCut(by exit: EngineExit?, after used: Duration) -> Int? {
         guard let inFlight else { return nil }
-        if case .signalled(9, _) = exit { return stillInFlight ?? inFlight }
+        guard exit == .exited(code: 0) else { return stillInFlight ?? inFlight }
         // It ended because its own time was over.
         if let engineDrains, used >= engineDrains { return stillInFlight ?? inFlight }
         return 0

@@ -73,7 +73,7 @@ extension NodeMachine {
     }
 
     /// On a notice the node drains, and then there is nothing left of it to be had.
-    private var stateName: String {
+    package var stateName: String {
         switch state {
         case .running where isHeld: "draining"
         case .waiting where isHeld, .preparing where isHeld, .backoff where isHeld: "stopped"

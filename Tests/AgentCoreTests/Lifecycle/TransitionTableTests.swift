@@ -23,6 +23,7 @@ internal import Testing
         ("draining", MachineScript.draining),
         ("backoff", MachineScript.preparing + [.preparationFailed(generation: 1, retriable)]),
         ("failed", MachineScript.preparing + [.preparationFailed(generation: 1, final)]),
+        ("preempted", MachineScript.serving + preemptions.prefix(1)),
         ("leaving", MachineScript.leaving), ("finished", MachineScript.leaving + [.eventsDelivered]),
     ]
 
@@ -43,7 +44,18 @@ internal import Testing
         .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
         .timerFired(.delivery), .stopRequested, .eventsDelivered,
         .readyAcknowledged,
-    ]
+    ] + preemptions
+
+    private static let preemptions: [NodeEvent] =
+        [
+            NoticeKind.terminate, .rebalance,
+        ].map { kind in
+            let sighting = Sighting(kind, origin: "end", deadline: BootInstant(nanoseconds: 30_000_000_000))
+            return .preemption(.found(.listed(key: "end", [sighting]), source: "aws"))
+        } + [
+            .preemption(.counted(2, engineDrains: nil)), .timerFired(.preemption(.begin)),
+            .timerFired(.preemption(.cut)), .timerFired(.preemption(.count)), .timerFired(.preemption(.lapse)),
+        ]
 
     private static func render() -> String {
         var lines: [String] = []
@@ -62,6 +74,8 @@ internal import Testing
         switch event {
         case .healthAnswered(let answer): "health \(head(answer))"
         case .timerFired(let timer): "timer \(timer)"
+        case .preemption(.found(.listed(_, let sightings), _)): "notice \(sightings.map(\.kind.rawValue).joined())"
+        case .preemption(let event): "preemption \(head(event))"
         default: head(event)
         }
     }
@@ -71,6 +85,7 @@ internal import Testing
         case .report(let report): "report(\(report.kind.rawValue))"
         case .arm(let timer, let delay): "arm(\(timer), \(delay))"
         case .cancel(let timer): "cancel(\(timer))"
+        case .preempt(let action): "preempt(\(head(action)))"
         case .tell(let message): "tell(\(head(message)))"
         default: head(action)
         }
