@@ -119,9 +119,10 @@ def start_agent(stack: Stack, stand_in: SimulatedEngine) -> Iterator[StartAgent]
     """Starts agents; they are stopped at the end, each with whatever engine it has."""
     agents: list[Agent] = []
 
-    def start(url: str, **settings: str) -> Agent:
+    def start(url: str, environment: dict[str, str] | None = None, **settings: str) -> Agent:
         node = f"node-{len(stack.agents) + 1}"
         agent = stack.add_agent(stand_in, node, f"token-of-{node}", url=url, **settings)
+        agent.process_environment = environment or {}
         agents.append(agent)
         agent.start()
         return agent

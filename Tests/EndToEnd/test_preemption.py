@@ -16,13 +16,14 @@ import pytest
 from crosslogic import http
 from crosslogic.agent import Agent
 from crosslogic.engine import SimulatedEngine
+from crosslogic.logind import LogindDouble
 from crosslogic.metadata import AWS, GCP, Azure, TerminationTime, Trouble, iso
 from crosslogic.model import MODEL
 from crosslogic.netns import own_network
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
-from support import STARTS_WITHIN, StartAgent, assignment, wait_for_state
+from support import StartAgent, assignment, wait_for_state
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +46,9 @@ Serve = Callable[..., Agent]
 
 @pytest.fixture
 def serve(stack: Stack, plane: ScriptedControlPlane, start_agent: StartAgent) -> Serve:
-    def start(cloud: str = "aws", **settings: str) -> Agent:
+    def start(cloud: str = "aws", environment: dict[str, str] | None = None) -> Agent:
         plane.assign(**assignment(stack))
-        agent = start_agent(plane.url, CROSSLOGIC_CLOUD=cloud, **settings)
+        agent = start_agent(plane.url, environment, CROSSLOGIC_CLOUD=cloud)
         wait_for_state(agent, "serving")
         return agent
 
@@ -253,9 +254,7 @@ def test_trouble_is_blindness_and_is_over_with_the_next_look(
     assert time.monotonic() - visible < 3.5
 
 
-def test_token_that_ends_is_renewed_without_missing_a_look(
-    aws: AWS, plane: ScriptedControlPlane, serve: Serve
-) -> None:
+def test_token_that_ends_is_renewed_without_missing_a_look(aws: AWS, plane: ScriptedControlPlane, serve: Serve) -> None:
     aws.token_life = 2
     agent = serve()
     wait_for("several tokens", lambda: aws.count("api/token") >= 3, 15)
@@ -278,7 +277,8 @@ def test_proxies_in_the_environment_are_not_asked(aws: AWS, plane: ScriptedContr
     with socket.create_server(("127.0.0.1", 0)) as trap:
         proxy = f"http://127.0.0.1:{trap.getsockname()[1]}"
         # The control plane may be behind one, so that only what is not to be asked is left to it.
-        agent = serve(http_proxy=proxy, HTTP_PROXY=proxy, all_proxy=proxy, no_proxy="127.0.0.1")
+        environment = {"http_proxy": proxy, "all_proxy": proxy, "no_proxy": "127.0.0.1"}
+        agent = serve(environment=environment)
         wait_for_source(agent, "aws", "ok", 5)
         aws.announce(120)
         told(plane)
@@ -393,13 +393,75 @@ def test_control_plane_announces_the_end_of_an_assignment(
 ) -> None:
     agent = serve("generic")
     plane.assign(**assignment(stack), end={"at": iso(time.time() + 20), "kind": "stop", "reason": "capacity block"})
-    plane.be("error")
-    plane.be("well")
-    event = told(plane, "preemption", 20)
+    event = told(plane)
     assert event["notice"]["source"] == "control_plane"
     assert event["notice"]["word"] == "capacity block"
     told(plane, "preempted", 20)
     assert agent.heartbeat()["state"] == "stopped"
+
+
+def bus_environment(bus: LogindDouble) -> dict[str, str]:
+    return {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus.path}"}
+
+
+def test_logind_is_held_up_until_the_node_has_drained(
+    tmp_path: Path, plane: ScriptedControlPlane, serve: Serve, stand_in: SimulatedEngine
+) -> None:
+    stand_in.behave(seconds_per_token=0.02)
+    with LogindDouble(tmp_path / "bus") as logind:
+        agent = serve("generic", bus_environment(logind))
+        wait_for_source(agent, "logind", "ok", 5)
+        assert logind.holds() == 1
+        stream = Streaming(agent, 100)
+        visible = logind.prepare_for_shutdown(True)
+        event = told(plane)
+        assert time.monotonic() - visible < 0.5
+        assert (event["notice"]["kind"], event["notice"]["source"]) == ("shutdown", "logind")
+        assert event["in_flight"] == 1
+        assert logind.holds() == 1
+        assert stream.tokens(10) == 100
+        told(plane, "preempted", 20)
+        wait_for("the lock is gone", lambda: logind.holds() == 0, 3)
+
+
+def test_shutdown_that_is_called_off_brings_the_model_back(
+    tmp_path: Path, plane: ScriptedControlPlane, serve: Serve
+) -> None:
+    with LogindDouble(tmp_path / "bus") as logind:
+        agent = serve("generic", bus_environment(logind))
+        wait_for_source(agent, "logind", "ok", 5)
+        logind.prepare_for_shutdown(True)
+        told(plane, "preempted", 20)
+        logind.prepare_for_shutdown(False)
+        assert told(plane, "preemption_withdrawn")["notice_status"] == "withdrawn"
+        wait_for_state(agent, "serving")
+        wait_for("the lock is held again", lambda: logind.holds() == 1, 3)
+
+
+def test_bus_that_goes_away_is_found_again(tmp_path: Path, plane: ScriptedControlPlane, serve: Serve) -> None:
+    with LogindDouble(tmp_path / "bus") as logind:
+        agent = serve("generic", bus_environment(logind))
+        wait_for_source(agent, "logind", "ok", 5)
+        logind.drop()
+        wait_for("the lock is held again", lambda: logind.holds() == 1, 12)
+        logind.prepare_for_shutdown(True)
+        told(plane)
+
+
+def test_two_sources_within_a_second_are_one_notice(
+    tmp_path: Path, aws: AWS, plane: ScriptedControlPlane, serve: Serve
+) -> None:
+    with LogindDouble(tmp_path / "bus") as logind:
+        agent = serve("aws", bus_environment(logind))
+        wait_for_source(agent, "logind", "ok", 5)
+        wait_for_source(agent, "aws", "ok", 5)
+        aws.announce(120)
+        logind.prepare_for_shutdown(True)
+        told(plane, "preempted", 20)
+        ids = {event["data"]["notice"]["id"] for event in plane.events_of("preemption")}
+        assert len(ids) == 1
+        assert len(plane.events_of("preempted")) == 1
+        assert agent.heartbeat()["notice"]["deadline_s"] - time.clock_gettime(time.CLOCK_BOOTTIME) < 25
 
 
 def test_minute_of_503_then_a_notice(aws: AWS, plane: ScriptedControlPlane, serve: Serve) -> None:

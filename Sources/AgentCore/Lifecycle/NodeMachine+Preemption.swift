@@ -24,7 +24,8 @@ extension NodeMachine {
         case .lapsed(let notice): return spared(notice, .lapsed, at: now)
         case .advised(let notice):
             let isPause = notice.kind == .freeze
-            return [.tell(.advice(notice)), .report(.preemption(.preemptionAdvice, PreemptionReport(.advice, notice, place: place)))]
+            let report = PreemptionReport(.advice, notice, place: place)
+            return [.tell(.advice(notice)), .report(.preemption(.preemptionAdvice, report))]
                 + (isPause ? [.preempt(.release(noticeID: notice.id))] : [])
         case .blind(let source): return [.tell(.noticeSource(source)), .report(.noticeSource(source))]
         case .sighted(let source): return [.tell(.noticeSource(source)), .report(.noticeSource(source))]
@@ -156,8 +157,10 @@ extension NodeMachine {
         let known: [NodeAction] = [.preempt(.persist(notice, isOver: current.stage == .over))]
         switch (current.stage, state) {
         case (.announced, _): return known + beginWhenDue(at: now)
-        case (.draining, .running): return known + [sayPending(at: now), .arm(.preemption(.cut), after: timeToCut(at: now))]
-        case (.draining, .stopping): return known + [sayPending(at: now), .arm(.kill, after: timeToCut(at: now))]
+        case (.draining, .running):
+            return known + [sayPending(at: now), .arm(.preemption(.cut), after: timeToCut(at: now))]
+        case (.draining, .stopping):
+            return known + [sayPending(at: now), .arm(.kill, after: timeToCut(at: now))]
         case (.counting, _), (.draining, _), (.over, _): return known
         }
     }

@@ -137,7 +137,8 @@ package struct AWSMetadata: MetadataSource {
 
 extension AWSMetadata {
     private mutating func take(token response: MetadataResponse) -> [SourceFinding] {
-        guard response.status == 200, let text = response.line, !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 }) else {
+        guard response.status == 200, let text = response.line, !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 })
+        else {
             return tokenFailed(at: response.at)
         }
         let life = response.headers["x-aws-ec2-metadata-token-ttl-seconds"].flatMap { Int($0) } ?? Self.tokenLife

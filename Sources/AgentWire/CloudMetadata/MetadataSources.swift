@@ -2,7 +2,7 @@ package import AgentCore
 
 /// Which sources a cloud has. None for those whose only word is the power button, the signal or the control plane's.
 package enum MetadataSources {
-    /// - Parameter granted: from the notice to the power button, where the VM was created with one (GCP).
+    /// `granted` is from the notice to the power button, where the VM was created with one (GCP).
     package static func all(for cloud: Cloud, granted: Duration?) -> [any MetadataSource] {
         switch cloud {
         case .aws: [AWSMetadata()]

@@ -61,7 +61,8 @@ package struct TerminationTimeMetadata: MetadataSource {
     }
 
     private mutating func take(token response: MetadataResponse) -> [SourceFinding] {
-        guard response.status == 200, let text = response.line, !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 }) else {
+        guard response.status == 200, let text = response.line, !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 })
+        else {
             noTokenUntil = response.at + .seconds(30)
             return []
         }

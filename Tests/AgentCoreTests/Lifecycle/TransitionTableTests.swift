@@ -30,21 +30,22 @@ internal import Testing
     private static let retriable = FailureReport(.engineDied, message: "died")
     private static let final = FailureReport(.badFlag, message: "--nope")
 
-    private static let events: [NodeEvent] = [
-        .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
-        .preparationFailed(generation: 1, retriable), .engineStarted(pid: 100),
-        .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
-        .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,
-        .engineProcessesSeen([.named("VLLM::EngineCore", pid: 101)]), .logFact(.startupComplete),
-        .failureExplained(retriable), .healthAnswered(.refused), .healthAnswered(.healthy),
-        .healthAnswered(.unhealthy(status: 503)), .healthAnswered(.silent),
-        .healthAnswered(.stranger(PortListener(pid: 7, command: "nginx"))),
-        .canaryAnswered(took: .milliseconds(1)), .canaryFailed(reason: "500"), .timerFired(.probe),
-        .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
-        .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
-        .timerFired(.delivery), .stopRequested, .eventsDelivered,
-        .readyAcknowledged,
-    ] + preemptions
+    private static let events: [NodeEvent] =
+        [
+            .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
+            .preparationFailed(generation: 1, retriable), .engineStarted(pid: 100),
+            .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
+            .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,
+            .engineProcessesSeen([.named("VLLM::EngineCore", pid: 101)]), .logFact(.startupComplete),
+            .failureExplained(retriable), .healthAnswered(.refused), .healthAnswered(.healthy),
+            .healthAnswered(.unhealthy(status: 503)), .healthAnswered(.silent),
+            .healthAnswered(.stranger(PortListener(pid: 7, command: "nginx"))),
+            .canaryAnswered(took: .milliseconds(1)), .canaryFailed(reason: "500"), .timerFired(.probe),
+            .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
+            .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
+            .timerFired(.delivery), .stopRequested, .eventsDelivered,
+            .readyAcknowledged,
+        ] + preemptions
 
     private static let preemptions: [NodeEvent] =
         [

@@ -6,7 +6,7 @@ internal import Testing
     @Test("While serving: kept on disk first, then counted, then told and drained")
     func serving() throws {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        let first = script.notice(in: 120))
+        let first = script.notice(in: 120)
         guard case .preempt(.persist(_, isOver: false))? = first.first else {
             Issue.record("not persisted first")
             return
@@ -26,7 +26,7 @@ internal import Testing
     @Test("What finished and what was cut is the last word, and nothing is started any more")
     func lastWord() throws {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         script.on(.counted(3, drains: .seconds(116)))
         script.on(.counted(1, drains: .seconds(116)))
         script.on(.engineExited(.exited(code: 0)))
@@ -45,7 +45,7 @@ internal import Testing
     @Test("What is still running at the cut counts as cut")
     func cut() throws {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         script.on(.counted(3, drains: .seconds(116)))
         script.on(.counted(2, drains: .seconds(116)))
         #expect(script.on(.timerFired(.kill)).contains(.killEngine))
@@ -58,7 +58,7 @@ internal import Testing
     @Test("An engine whose own time was over has cut what was left")
     func ownTimeOver() throws {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         script.on(.counted(3, drains: .seconds(2)))
         script.on(.counted(1, drains: .seconds(2)))
         script.on(.engineExited(.exited(code: 0)))
@@ -68,7 +68,7 @@ internal import Testing
     @Test("Without requests in flight the engine is stopped at once")
     func idle() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         let actions = script.on(.counted(0, drains: nil))
         #expect(actions.contains(.terminateEngine))
         #expect(actions.arms(.kill) == script.machine.settings.teardown)
@@ -77,7 +77,7 @@ internal import Testing
     @Test("An engine that drops everything on SIGTERM is watched until it is idle")
     func oldEngine() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         let first = script.on(.counted(2, drains: nil))
         #expect(!first.contains(.terminateEngine))
         #expect(first.arms(.preemption(.cut)) == .seconds(116))
@@ -88,7 +88,7 @@ internal import Testing
     @Test("An engine nobody can count is killed at the cut and not before")
     func uncountable() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         #expect(script.on(.counted(nil, drains: nil)).arms(.preemption(.cut)) != nil)
         #expect(script.on(.timerFired(.preemption(.cut))).contains(.killEngine))
         script.on(.engineExited(.signalled(signal: 9, coreDumped: false)))
@@ -105,7 +105,7 @@ internal import Testing
         ])
     func notReady(history: [NodeEvent]) throws {
         var script = MachineScript(MachineScript.onAWS + history)
-        let actions = script.notice(in: 120))
+        let actions = script.notice(in: 120)
         #expect(actions.preemption(.preemption)?.inFlight == 0)
         #expect(!actions.contains(.preempt(.countRequests)))
         #expect(!script.machine.showsServing)
@@ -123,7 +123,7 @@ internal import Testing
     @Test("A preparation that was on its way starts no engine")
     func preparing() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.preparing)
-        script.notice(in: 120))
+        script.notice(in: 120)
         #expect(script.on(.prepared(generation: 1)).isEmpty)
         #expect(script.state == "stopped")
     }
@@ -133,14 +133,14 @@ internal import Testing
         let failed = FailureReport(.engineDied, message: "died")
         var script = MachineScript(
             MachineScript.onAWS + MachineScript.preparing + [.preparationFailed(generation: 1, failed)])
-        #expect(script.notice(in: 120)).contains(.cancel(.backoff)))
+        #expect(script.notice(in: 120).contains(.cancel(.backoff)))
         #expect(script.on(.timerFired(.backoff)).isEmpty)
     }
 
     @Test("A notice of an hour is told at once; the model serves until its time has come")
     func farAway() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        let actions = script.notice(in: 3600))
+        let actions = script.notice(in: 3600)
         #expect(actions.preemption(.preemption) != nil)
         #expect(actions.arms(.preemption(.begin)) == .seconds(3600 - 125))
         #expect(script.state == "serving")
@@ -157,7 +157,7 @@ internal import Testing
         for second in 0..<90 {
             let actions =
                 second == 1
-                ? script.on(.counted(2, drains: .seconds(116))) : script.notice(in: 120, mark: "\(second)"))
+                ? script.on(.counted(2, drains: .seconds(116))) : script.notice(in: 120, mark: "\(second)")
             reports += actions.reports
             terminations += actions.count { $0 == .terminateEngine }
         }
@@ -168,9 +168,9 @@ internal import Testing
     @Test("A nearer end moves the cut")
     func sooner() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         script.on(.counted(2, drains: .seconds(116)))
-        let actions = script.notice(in: 22, .shutdown, from: "logind"))
+        let actions = script.notice(in: 22, .shutdown, from: "logind")
         #expect(actions.arms(.kill) == .seconds(19))
         #expect(actions.reports == [.preemption])
     }
@@ -178,7 +178,7 @@ internal import Testing
     @Test("Taken back before its time: the model goes on as if nothing had been")
     func withdrawnEarly() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 3600))
+        script.notice(in: 3600)
         script.on(.nothing)
         #expect(script.on(.nothing).reports == [.preemptionWithdrawn])
         #expect(script.state == "serving")
@@ -188,7 +188,7 @@ internal import Testing
     @Test("Taken back after the drain: the model is started again")
     func withdrawnLate() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         script.on(.counted(0, drains: nil))
         script.on(.engineExited(.exited(code: 0)))
         script.on(.engineGone)
@@ -202,7 +202,7 @@ internal import Testing
     @Test("A machine that outlives its notice starts the model again")
     func lapsed() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.preparing)
-        script.notice(in: 5))
+        script.notice(in: 5)
         for _ in 0..<130 { script.on(.controlPlaneFound) }
         let actions = script.on(.timerFired(.preemption(.lapse)))
         #expect(actions.preemption(.preemptionWithdrawn)?.status == .lapsed)
@@ -212,7 +212,7 @@ internal import Testing
     @Test("Advice is told and changes nothing")
     func advice() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        let actions = script.notice(in: 600, .rebalance))
+        let actions = script.notice(in: 600, .rebalance)
         #expect(actions.reports == [.preemptionAdvice])
         #expect(script.machine.showsServing)
     }
@@ -220,7 +220,7 @@ internal import Testing
     @Test("A pause is approved at once and drains nothing")
     func freeze() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        let actions = script.notice(in: 600, .freeze))
+        let actions = script.notice(in: 600, .freeze)
         #expect(actions.contains { if case .preempt(.release) = $0 { true } else { false } })
         #expect(script.machine.showsServing)
     }
@@ -247,13 +247,13 @@ internal import Testing
             deadline: BootInstant(nanoseconds: 90_000_000_000), word: "")
         #expect(script.on(.preemption(.resumed(notice, isOver: true))).reports.isEmpty)
         #expect(!script.on(.assignmentReceived(.sample())).contains(.prepare(.sample())))
-        #expect(script.notice(in: 50)).reports.isEmpty)
+        #expect(script.notice(in: 50).reports.isEmpty)
     }
 
     @Test("SIGTERM during the drain lets it come to its end, and the last word is still said")
     func stopDuringDrain() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         script.on(.counted(2, drains: .seconds(116)))
         #expect(!script.on(.stopRequested).contains(.killEngine))
         script.on(.engineExited(.exited(code: 0)))
@@ -263,7 +263,7 @@ internal import Testing
     @Test("An engine that dies during the drain is not started again")
     func diesDuringDrain() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
-        script.notice(in: 120))
+        script.notice(in: 120)
         script.on(.counted(2, drains: nil))
         script.on(.engineExited(.exited(code: 1)))
         script.on(.failureExplained(FailureReport(.engineDied, message: "died")))

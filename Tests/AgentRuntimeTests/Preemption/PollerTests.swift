@@ -90,7 +90,8 @@ internal import Testing
         #expect(RequestCounter.parse(metrics: [UInt8](text.utf8)) == 7)
     }
 
-    @Test("Unknown is unknown and not zero", arguments: ["", "http_requests_total 3.0", "vllm:num_requests_running NaN"])
+    @Test(
+        "Unknown is unknown and not zero", arguments: ["", "http_requests_total 3.0", "vllm:num_requests_running NaN"])
     func unknown(text: String) {
         #expect(RequestCounter.parse(metrics: [UInt8](text.utf8)) == nil)
     }

@@ -69,7 +69,7 @@ internal import Testing
         #expect(query.url.hasSuffix("/spot/termination-time"))
         let findings = script.give(200, "not a time", Self.date)
         #expect(findings.count == 1)
-        #expect(findings.allSatisfy(\.isFailure))
+        #expect(findings.isOneFailure)
     }
 
     @Test("The second look can be what counts")
@@ -92,8 +92,7 @@ internal import Testing
         #expect(again.headers["X-aws-ec2-metadata-token"] == "fresh")
         #expect(script.now - before < .milliseconds(10))
         // A second 401 is no reason to go round in circles.
-        #expect(script.give(401, "", [:]).count == 1)
-        #expect(script.give(401, "", [:]).allSatisfy(\.isFailure))
+        #expect(script.give(401, "", [:]).isOneFailure)
     }
 
     @Test("Where no token can be had, version 1 is tried at once: a hop limit swallows the answer")
@@ -147,7 +146,7 @@ internal import Testing
     @Test("A throttled source waits two seconds and says that it cannot see")
     func throttled() {
         var script = SourceScript(AWSMetadata())
-        #expect(script.answer(Self.action, 429).allSatisfy(\.isFailure))
+        #expect(script.answer(Self.action, 429).isOneFailure)
         let before = script.now
         _ = script.question()
         #expect(script.now - before == .seconds(2))
@@ -187,7 +186,9 @@ internal import Testing
             let query = script.question()
             let body =
                 query.url.hasSuffix("zone") ? "us-east-1a" : query.url.hasSuffix("type") ? "p5.48xlarge" : "us-east-1"
-            for case .place(let found) in query.url.contains("spot") ? script.give(404, "", [:]) : script.give(200, body, [:]) {
+            for case .place(let found) in query.url.contains("spot")
+                ? script.give(404, "", [:]) : script.give(200, body, [:])
+            {
                 place = found
             }
         }

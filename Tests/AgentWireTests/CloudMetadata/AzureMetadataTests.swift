@@ -21,7 +21,8 @@ internal import Testing
     private static func ready() -> SourceScript<AzureMetadata> {
         var script = SourceScript(AzureMetadata())
         _ = script.answer("scheduledevents", 200, empty)
-        _ = script.answer("compute", 200, #"{"name":"VM_1","location":"eastus","zone":"","vmSize":"Standard_NC24ads_A100_v4"}"#)
+        _ = script.answer(
+            "compute", 200, #"{"name":"VM_1","location":"eastus","zone":"","vmSize":"Standard_NC24ads_A100_v4"}"#)
         return script
     }
 
@@ -31,7 +32,7 @@ internal import Testing
         let first = script.question()
         #expect(first.headers["Metadata"] == "true")
         #expect(first.timeout == .seconds(8))
-        #expect(script.fail(after: .seconds(8)).allSatisfy(\.isFailure))
+        #expect(script.fail(after: .seconds(8)).isOneFailure)
         _ = script.answer("scheduledevents", 200, Self.empty)
         while !script.question().url.contains("scheduledevents") { _ = script.give(404, "", [:]) }
         #expect(script.lastQuery?.timeout == .seconds(1))
@@ -43,7 +44,7 @@ internal import Testing
         #expect(script.question().url.hasSuffix("api-version=2024-07-09"))
         #expect(script.give(404, "", [:]).isEmpty)
         #expect(script.question().url.hasSuffix("api-version=2020-07-01"))
-        #expect(script.give(404, "", [:]).allSatisfy(\.isFailure))
+        #expect(script.give(404, "", [:]).isOneFailure)
     }
 
     @Test("An eviction is planned for with eight seconds, whatever it announces")
@@ -56,7 +57,8 @@ internal import Testing
         #expect(first.deadline == end)
         // Started: NotBefore is empty, and the end stays where it was.
         let started = Self.document("Preempt", notBefore: "", status: "Started")
-        #expect(try #require(script.answer("scheduledevents", 200, started, headers: Self.date).sighting).deadline == end)
+        #expect(
+            try #require(script.answer("scheduledevents", 200, started, headers: Self.date).sighting).deadline == end)
     }
 
     @Test("An eviction nearer than that is nearer")
@@ -135,7 +137,7 @@ internal import Testing
         var script = Self.ready()
         let findings = script.answer("scheduledevents", 200, body)
         #expect(findings.count == 1)
-        #expect(findings.allSatisfy(\.isFailure))
+        #expect(findings.isOneFailure)
     }
 
     @Test("Asked every second, whatever the answer", arguments: [200, 304, 429, 500, 503])

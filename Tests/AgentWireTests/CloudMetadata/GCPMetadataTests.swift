@@ -3,7 +3,9 @@ internal import AgentWire
 internal import Testing
 
 @Suite struct GCPMetadataTests {
-    private static func script(_ key: GCPMetadata.Key = .preempted, granted: Duration? = nil) -> SourceScript<GCPMetadata> {
+    private static func script(_ key: GCPMetadata.Key = .preempted, granted: Duration? = nil) -> SourceScript<
+        GCPMetadata
+    > {
         SourceScript(GCPMetadata(key, granted: granted))
     }
 
@@ -43,7 +45,7 @@ internal import Testing
     func trouble(status: Int) {
         var script = Self.script()
         _ = script.answer("preempted", 200, "FALSE", headers: ["etag": "1"])
-        #expect(script.answer("wait_for_change", status, "<html>").allSatisfy(\.isFailure))
+        #expect(script.answer("wait_for_change", status, "<html>").isOneFailure)
         let before = script.now
         var query = script.question()
         while !query.url.contains("preempted") {
@@ -60,7 +62,7 @@ internal import Testing
         var script = Self.script()
         let findings = script.answer("preempted", 200, body)
         #expect(findings.count == 1)
-        #expect(findings.allSatisfy(\.isFailure))
+        #expect(findings.isOneFailure)
     }
 
     @Test("An ETag that does not belong into a URL is not put into one")

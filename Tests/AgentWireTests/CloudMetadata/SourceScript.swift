@@ -36,7 +36,11 @@ struct SourceScript<Source: MetadataSource> {
         for _ in 0..<20 {
             let query = question()
             if query.url.contains(fragment) { return give(status, body, headers, after: delay) }
-            if query.url.hasSuffix("/token") { _ = give(200, "token-\(asked.count)", [:]) } else { _ = give(404, "", [:]) }
+            if query.url.hasSuffix("/token") {
+                _ = give(200, "token-\(asked.count)", [:])
+            } else {
+                _ = give(404, "", [:])
+            }
         }
         return []
     }
@@ -65,11 +69,12 @@ extension SourceFinding {
         }
     }
 
-    var isFailure: Bool {
-        if case .failed = self { true } else { false }
-    }
 }
 
 extension [SourceFinding] {
+    var isOneFailure: Bool {
+        if count == 1, case .failed? = first { true } else { false }
+    }
+
     var sighting: Sighting? { compactMap(\.sightings).first?.first }
 }

@@ -30,13 +30,13 @@ internal import Testing
     @Test("A line that is no time is no answer", arguments: ["", "soon", "<html>"])
     func nonsense(body: String) {
         var script = SourceScript(TerminationTimeMetadata(.tencent))
-        #expect(script.answer("termination-time", 200, body).allSatisfy(\.isFailure))
+        #expect(script.answer("termination-time", 200, body).isOneFailure)
     }
 
     @Test("A token that has ended is replaced")
     func token() {
         var script = SourceScript(TerminationTimeMetadata(.alibaba))
-        #expect(script.answer("termination-time", 401).allSatisfy(\.isFailure))
+        #expect(script.answer("termination-time", 401).isOneFailure)
         #expect(script.question().method == .put)
     }
 }

@@ -298,13 +298,18 @@ def handler_of(double: MetadataDouble) -> type[BaseHTTPRequestHandler]:
                 self.rfile.read(length),
             )
             with double.changed:
-                double.asked.append(
-                    Asked(time.monotonic(), self.command, self.path, headers, self.client_address[1])
-                )
+                double.asked.append(Asked(time.monotonic(), self.command, self.path, headers, self.client_address[1]))
             if not self.make_trouble(double.trouble):
                 self.give(double.answer(request))
 
-        do_GET = do_PUT = do_POST = handle_any
+        def do_GET(self) -> None:
+            self.handle_any()
+
+        def do_PUT(self) -> None:
+            self.handle_any()
+
+        def do_POST(self) -> None:
+            self.handle_any()
 
         def make_trouble(self, trouble: Trouble) -> bool:
             if trouble.stall:
