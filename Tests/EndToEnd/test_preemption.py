@@ -342,7 +342,8 @@ def test_gcp_by_long_poll_at_once(plane: ScriptedControlPlane, serve: Serve) -> 
 def test_azure_evicts_within_eight_seconds_and_is_approved_after_the_drain(
     plane: ScriptedControlPlane, serve: Serve, stand_in: SimulatedEngine
 ) -> None:
-    azure = Azure(first_delay=3)
+    azure = Azure()
+    azure.first_delay = 3
     try:
         stand_in.behave(seconds_per_token=0.05)
         agent = serve("azure")

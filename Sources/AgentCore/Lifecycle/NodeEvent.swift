@@ -114,6 +114,8 @@ package struct Report: Equatable, Sendable {
     /// The generation that was rejected, where it could be read.
     package var rejectedGeneration: Int64?
     package var preemption: PreemptionReport?
+    /// Why the node drains or stops, as in `docs/contract.md`.
+    package var reason: String?
     package var source: SourceHealth?
 
     package init(
@@ -123,6 +125,12 @@ package struct Report: Equatable, Sendable {
         self.failure = failure
         self.exit = exit
         self.faults = faults
+    }
+
+    package static func ending(_ kind: ReportKind, because reason: String) -> Report {
+        var report = Report(kind)
+        report.reason = reason
+        return report
     }
 
     package static func begun(_ phase: Phase) -> Report {

@@ -111,7 +111,9 @@ extension NodeMachine {
         case .draining:
             current.inFlight = current.inFlight ?? count
             preemption = current
-            return [.arm(.preemption(.count), after: Self.countEvery)] + askEngine(at: now)
+            let again = NodeAction.arm(.preemption(.count), after: Self.countEvery)
+            if case .running = state { return [again] + askEngine(at: now) }
+            return [again]
         }
     }
 
@@ -120,7 +122,10 @@ extension NodeMachine {
     /// An engine that finishes what it does gets SIGTERM now; one that would drop it gets it when there is nothing left
     /// to drop.
     private mutating func askEngine(at now: BootInstant) -> [NodeAction] {
-        guard case .running(let run) = state, let preemption else { return [] }
+        guard case .running(let run) = state, let preemption else {
+            // Somebody else has asked it to end meanwhile, with more time than there is.
+            return [.arm(.kill, after: timeToCut(at: now))]
+        }
         let isIdle = preemption.stillInFlight == 0
         guard isIdle || preemption.engineDrains != nil else {
             return [.arm(.preemption(.cut), after: timeToCut(at: now))]

@@ -74,7 +74,7 @@ internal import Testing
     private static func short(_ event: NodeEvent) -> String {
         switch event {
         case .healthAnswered(let answer): "health \(head(answer))"
-        case .timerFired(let timer): "timer \(timer)"
+        case .timerFired(let timer): "timer \(short(timer))"
         case .preemption(.found(.listed(_, let sightings), _)): "notice \(sightings.map(\.kind.rawValue).joined())"
         case .preemption(let event): "preemption \(head(event))"
         default: head(event)
@@ -84,11 +84,18 @@ internal import Testing
     private static func short(_ action: NodeAction) -> String {
         switch action {
         case .report(let report): "report(\(report.kind.rawValue))"
-        case .arm(let timer, let delay): "arm(\(timer), \(delay))"
-        case .cancel(let timer): "cancel(\(timer))"
+        case .arm(let timer, let delay): "arm(\(short(timer)), \(delay))"
+        case .cancel(let timer): "cancel(\(short(timer)))"
         case .preempt(let action): "preempt(\(head(action)))"
         case .tell(let message): "tell(\(head(message)))"
         default: head(action)
+        }
+    }
+
+    private static func short(_ timer: NodeTimer) -> String {
+        switch timer {
+        case .preemption(let timer): "preemption \(timer)"
+        default: "\(timer)"
         }
     }
 

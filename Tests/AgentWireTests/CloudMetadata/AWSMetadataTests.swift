@@ -114,7 +114,7 @@ internal import Testing
         _ = script.give(200, "short", ["x-aws-ec2-metadata-token-ttl-seconds": "10"])
         var puts = 0
         var withToken = 0
-        for _ in 0..<14 {
+        for _ in 0..<18 {
             let query = script.question()
             if query.method == .put {
                 puts += 1
