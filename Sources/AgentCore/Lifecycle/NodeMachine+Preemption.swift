@@ -26,7 +26,7 @@ extension NodeMachine {
             let isPause = notice.kind == .freeze
             let report = PreemptionReport(.advice, notice, place: place)
             return [.tell(.advice(notice)), .report(.preemption(.preemptionAdvice, report))]
-                + (isPause ? [.preempt(.release(noticeID: notice.id))] : [])
+                + (isPause ? [.preempt(.approve(noticeID: notice.id))] : [])
         case .blind(let source): return [.tell(.noticeSource(source)), .report(.noticeSource(source))]
         case .sighted(let source): return [.tell(.noticeSource(source)), .report(.noticeSource(source))]
         }
@@ -188,7 +188,8 @@ extension NodeMachine {
         return [
             .cancel(.preemption(.count)), .cancel(.preemption(.cut)),
             .report(.preemption(.preempted, report)), .tell(.preempted(report)),
-            .preempt(.persist(current.notice, isOver: true)), .preempt(.release(noticeID: current.notice.id)),
+            .preempt(.persist(current.notice, isOver: true)),
+            .preempt(.approve(noticeID: current.notice.id)), .preempt(.release),
         ]
     }
 
@@ -203,7 +204,7 @@ extension NodeMachine {
         let wasHeld = isHeld
         preemption = nil
         let quiet = [PreemptionTimer.begin, .cut, .count, .lapse].map { NodeAction.cancel(.preemption($0)) }
-        let after = said + quiet + [.preempt(.forget), .preempt(.release(noticeID: notice.id))]
+        let after = said + quiet + [.preempt(.forget), .preempt(.hold)]
         guard wasHeld, case .preparing(let assignment) = state else { return after }
         return after + prepare(assignment)
     }

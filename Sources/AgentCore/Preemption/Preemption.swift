@@ -55,8 +55,12 @@ package enum PreemptionAction: Equatable, Sendable {
     case persist(Notice, isOver: Bool)
     case forget
     case countRequests
-    /// Whatever may go ahead now, may: the event of a cloud that waits for a word, the lock that holds up a shutdown.
-    case release(noticeID: String)
+    /// An event of a cloud that waits for a word may go ahead.
+    case approve(noticeID: String)
+    /// The node is done: a shutdown that waits for it may go on.
+    case release
+    /// The next shutdown is to wait again.
+    case hold
 }
 
 /// What events say about a notice.

@@ -4,6 +4,8 @@ package protocol ShutdownMonitor: Sendable {
     func watch() -> AsyncStream<ShutdownEvent>
     /// Lets a shutdown that waits for us go on. May be called at any time.
     func release()
+    /// The next shutdown is to wait for us again. So it is from the beginning.
+    func hold()
 }
 
 package enum ShutdownEvent: Equatable, Sendable {

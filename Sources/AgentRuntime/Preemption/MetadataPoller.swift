@@ -10,12 +10,12 @@ struct MetadataPoller: Sendable {
     let http: any HTTPClient
     let clocks: any Clocks
     let inbox: Inbox
-    let releases: NoticeReleases
+    let approvals: NoticeApprovals
 
     func run(_ source: any MetadataSource) async {
         var source = source
         while !Task.isCancelled {
-            for id in releases.take(source.name) { source.release(noticeID: id) }
+            for id in approvals.take(source.name) { source.approve(noticeID: id) }
             switch source.next(at: clocks.now()) {
             case .wait(let until):
                 try? await Task.sleep(for: max(until - clocks.now(), .milliseconds(1)))

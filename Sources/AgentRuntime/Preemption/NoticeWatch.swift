@@ -7,7 +7,7 @@ struct NoticeWatch: Sendable {
     private let settings: AgentSettings
     private let ports: AgentPorts
     private let inbox: Inbox
-    private let releases = NoticeReleases()
+    private let approvals = NoticeApprovals()
     private let clouds = AsyncStream.makeStream(of: Cloud.self, bufferingPolicy: .bufferingNewest(1))
 
     init(settings: AgentSettings, ports: AgentPorts, inbox: Inbox) {
@@ -51,7 +51,7 @@ struct NoticeWatch: Sendable {
     }
 
     private func poll(_ cloud: Cloud) async {
-        let poller = MetadataPoller(http: ports.http, clocks: ports.clocks, inbox: inbox, releases: releases)
+        let poller = MetadataPoller(http: ports.http, clocks: ports.clocks, inbox: inbox, approvals: approvals)
         await withDiscardingTaskGroup { group in
             for source in MetadataSources.all(for: cloud, granted: settings.grantedNotice) {
                 group.addTask { await poller.run(source) }
@@ -65,9 +65,8 @@ struct NoticeWatch: Sendable {
         await ShutdownSource(monitor: monitor, clocks: ports.clocks, inbox: inbox, softOff: cloud.softOff).run()
     }
 
-    /// The node is done with this notice: whatever waits for it may go ahead.
-    func release(_ noticeID: String) {
-        releases.add(noticeID)
-        ports.shutdownMonitor?.release()
+    /// A cloud that waits for a word about this notice may go ahead.
+    func approve(_ noticeID: String) {
+        approvals.add(noticeID)
     }
 }

@@ -13,6 +13,10 @@ package final class LogindMonitor: ShutdownMonitor {
     private struct State {
         /// The delay lock, while we hold one.
         var lock: Int32 = -1
+        /// Whether a shutdown is to wait for us.
+        var wantsLock = true
+        /// logind does not grant it; asked again on the next connection only.
+        var isRefused = false
         var isStopped = false
     }
 
@@ -42,6 +46,16 @@ package final class LogindMonitor: ShutdownMonitor {
     }
 
     package func release() {
+        state.withLock { $0.wantsLock = false }
+        dropLock()
+    }
+
+    package func hold() {
+        state.withLock { $0.wantsLock = true }
+        wakeUp()
+    }
+
+    private func dropLock() {
         let lock = state.withLock { state in
             defer { state.lock = -1 }
             return state.lock
@@ -49,16 +63,18 @@ package final class LogindMonitor: ShutdownMonitor {
         if lock >= 0 { close(lock) }
     }
 
+    private func wakeUp() { _ = write(wake.write, "!", 1) }
+
     private func stop() {
         state.withLock { $0.isStopped = true }
-        _ = write(wake.write, "!", 1)
+        wakeUp()
     }
 
     private var isStopped: Bool { state.withLock { $0.isStopped } }
 
     private func run(_ continuation: AsyncStream<ShutdownEvent>.Continuation) {
         defer {
-            release()
+            dropLock()
             continuation.finish()
         }
         while !isStopped {
@@ -79,21 +95,30 @@ package final class LogindMonitor: ShutdownMonitor {
         _ connection: LogindConnection, _ continuation: AsyncStream<ShutdownEvent>.Continuation
     ) throws(SystemError) {
         try connection.listen()
+        state.withLock { $0.isRefused = false }
         continuation.yield(.watching(delay: takeLock(connection)))
         while !isStopped {
             for starts in try connection.process() {
+                if !starts { state.withLock { $0.wantsLock = true } }
                 continuation.yield(starts ? .announced : .cancelled)
-                // The next shutdown must wait for us as well.
-                if !starts { continuation.yield(.watching(delay: takeLock(connection))) }
+            }
+            // Let go of, and wanted again: the next shutdown must wait for us as well.
+            if state.withLock({ $0.wantsLock && $0.lock < 0 && !$0.isRefused }) {
+                continuation.yield(.watching(delay: takeLock(connection)))
             }
             try connection.wait(or: wake.read)
+            var words = [UInt8](repeating: 0, count: 64)
+            while read(wake.read, &words, words.count) > 0 {}
         }
     }
 
     /// How long a shutdown will wait; not at all where logind does not grant us the lock. Its word comes nevertheless.
     private func takeLock(_ connection: LogindConnection) -> Duration {
-        release()
-        guard let (descriptor, delay) = connection.inhibit() else { return .zero }
+        dropLock()
+        guard let (descriptor, delay) = connection.inhibit() else {
+            state.withLock { $0.isRefused = true }
+            return .zero
+        }
         state.withLock { $0.lock = descriptor }
         return delay
     }

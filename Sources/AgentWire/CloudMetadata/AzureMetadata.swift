@@ -155,7 +155,7 @@ package struct AzureMetadata: MetadataSource {
     }
 
     /// Approving lets an event go ahead for every machine it names, so only those for this one alone are approved.
-    package mutating func release(noticeID: String) {
+    package mutating func approve(noticeID: String) {
         for event in known where noticeID.contains(event.id) && event.resources <= 1 {
             if event.kind == .freeze, !(0..<Self.shortFreeze).contains(event.length) { continue }
             toStart.append(event.id)

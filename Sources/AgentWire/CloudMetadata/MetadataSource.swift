@@ -7,12 +7,12 @@ package protocol MetadataSource: Sendable {
     var name: String { get }
     mutating func next(at now: BootInstant) -> MetadataStep
     mutating func take(_ answer: MetadataAnswer) -> [SourceFinding]
-    /// The node is done with this notice: a cloud that waits for a word may go ahead.
-    mutating func release(noticeID: String)
+    /// A cloud that waits for a word about this notice may go ahead.
+    mutating func approve(noticeID: String)
 }
 
 extension MetadataSource {
-    package mutating func release(noticeID: String) {}
+    package mutating func approve(noticeID: String) {}
 }
 
 package enum MetadataStep: Equatable, Sendable {

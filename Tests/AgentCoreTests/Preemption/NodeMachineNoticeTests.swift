@@ -87,7 +87,7 @@ internal import Testing
     func freeze() {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
         let actions = script.notice(in: 600, .freeze)
-        #expect(actions.contains { if case .preempt(.release) = $0 { true } else { false } })
+        #expect(actions.contains { if case .preempt(.approve) = $0 { true } else { false } })
         #expect(script.machine.showsServing)
     }
 

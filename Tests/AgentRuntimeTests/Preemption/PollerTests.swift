@@ -27,7 +27,7 @@ internal import Testing
 
     private static func finding(of http: ScriptedHTTPClient, timeout: Duration = .seconds(1)) async -> SourceFinding? {
         let (inbox, arrivals) = Inbox.make(clocks: SteppingClocks())
-        let poller = MetadataPoller(http: http, clocks: SteppingClocks(), inbox: inbox, releases: NoticeReleases())
+        let poller = MetadataPoller(http: http, clocks: SteppingClocks(), inbox: inbox, approvals: NoticeApprovals())
         var query = MetadataQuery("http://169.254.169.254/latest")
         query.timeout = timeout
         query.headers = ["X-Token": "secret"]

@@ -110,7 +110,7 @@ internal import Testing
         ] {
             var script = Self.ready()
             _ = script.answer("scheduledevents", 200, Self.document("Freeze", resources: resources, length: length))
-            script.release("azure/scheduledevents/f020ba2e")
+            script.approve("azure/scheduledevents/f020ba2e")
             let query = script.question()
             #expect((query.method == .post) == isApproved, "\(length) \(resources)")
             guard isApproved else { continue }
@@ -124,7 +124,7 @@ internal import Testing
         var script = Self.ready()
         for _ in 0..<5 { _ = script.answer("scheduledevents", 200, Self.document("Preempt")) }
         #expect(!script.asked.contains { $0.hasPrefix("POST") })
-        script.release("azure/scheduledevents/f020ba2e")
+        script.approve("azure/scheduledevents/f020ba2e")
         #expect(script.question().method == .post)
         _ = script.give(200, "", [:])
         #expect(script.question().method == .get)

@@ -58,7 +58,7 @@ struct SourceScript<Source: MetadataSource> {
         return source.take(.failed(reason: reason, at: now))
     }
 
-    mutating func release(_ noticeID: String) { source.release(noticeID: noticeID) }
+    mutating func approve(_ noticeID: String) { source.approve(noticeID: noticeID) }
 }
 
 extension SourceFinding {

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from crosslogic import procfs
 from crosslogic.agent import Agent
 from crosslogic.bench.figures import Figure, figure, quantile
+from crosslogic.clouds import AWS, GCP, Azure
 from crosslogic.logind import LogindDouble
-from crosslogic.metadata import AWS, GCP, Azure, MetadataDouble
+from crosslogic.metadata import MetadataDouble
 from crosslogic.netns import own_network
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
@@ -131,7 +132,9 @@ class Fleet:
         for agent in self.agents:
             wait_for(f"{source} is seen", lambda agent=agent: sees(agent, source), 20, agent.running.why_gone)
 
-    def rounds(self, bench: Bench, what: str, announce: Callable[[], float], take_back: Callable[[], object]) -> list[float]:
+    def rounds(
+        self, bench: Bench, what: str, announce: Callable[[], float], take_back: Callable[[], object]
+    ) -> list[float]:
         """Seconds from visible to acknowledged."""
         samples: list[float] = []
         wanted = bench.count(NOTICES)
@@ -171,9 +174,7 @@ def aws(bench: Bench) -> list[Figure]:
 
 def azure(bench: Bench) -> list[Figure]:
     with own_network(), closing(Azure()) as double, nodes(bench, "azure", "azure") as fleet:
-        samples = fleet.rounds(
-            bench, "azure", lambda: double.announce("Preempt", 30), lambda: double.change(events=[])
-        )
+        samples = fleet.rounds(bench, "azure", lambda: double.announce("Preempt", 30), lambda: double.change(events=[]))
     return rows("Azure", samples, 0.6, 1.2)
 
 

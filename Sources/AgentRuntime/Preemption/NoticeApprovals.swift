@@ -1,7 +1,7 @@
 internal import Locking
 
-/// Notices that the node is done with, for the pollers to pass on.
-final class NoticeReleases: Sendable {
+/// Notices whose cloud may go ahead, for the pollers to pass on.
+final class NoticeApprovals: Sendable {
     private struct Pending {
         var bySource: [String: [String]] = [:]
     }
