@@ -94,7 +94,7 @@ final class EngineEffects: Sendable {
     }
 
     /// An agent that was killed leaves an engine that nobody watches; it holds the memory the next one needs.
-    private func removeLeftovers() async {
+    func removeLeftovers() async {
         guard !state.withLock({ $0.leftoversAreGone }) else { return }
         let killed = await withTaskGroup { [ports] group in
             group.addTask { await ports.engineHost.removeLeftovers() }

@@ -113,6 +113,7 @@ struct RunLoop {
         case .persist(let notice, let isOver): notices.store.persist(notice, isOver: isOver)
         case .forget: notices.store.forget()
         case .countRequests: group.addTask { inbox.send(await engine.countRequests()) }
+        case .removeLeftovers: group.addTask { await engine.removeLeftovers() }
         case .approve(let noticeID): notices.approve(noticeID)
         case .release: agent.ports.shutdownMonitor?.release()
         case .hold: agent.ports.shutdownMonitor?.hold()

@@ -117,6 +117,7 @@ def test_restarted_agent_goes_on_with_the_same_notice(
     first = told(plane)
     agent.running.send(signal.SIGKILL)
     agent.running.wait(10)
+    agent.log = agent.folder / "agent-2.log"
     agent.start()
     again = plane.wait_for_event("preemption", 10, after=1)["data"]
     assert again["notice"]["id"] == first["notice"]["id"]

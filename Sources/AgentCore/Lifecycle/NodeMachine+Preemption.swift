@@ -229,7 +229,9 @@ extension NodeMachine {
         current.isResumed = true
         current.stage = isOver ? .over : .announced
         preemption = current
-        let said: [NodeAction] = [.tell(.notice(notice, secondsLeft: notice.left(at: now)))]
+        let said: [NodeAction] = [
+            .tell(.notice(notice, secondsLeft: notice.left(at: now))), .preempt(.removeLeftovers),
+        ]
         return said + (isOver ? armLapse(at: now) : beginWhenDue(at: now))
     }
 

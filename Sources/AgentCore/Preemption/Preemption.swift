@@ -55,6 +55,8 @@ package enum PreemptionAction: Equatable, Sendable {
     case persist(Notice, isOver: Bool)
     case forget
     case countRequests
+    /// An engine of the agent before this one would live on: nothing is prepared that would end it.
+    case removeLeftovers
     /// An event of a cloud that waits for a word may go ahead.
     case approve(noticeID: String)
     /// The node is done: a shutdown that waits for it may go on.

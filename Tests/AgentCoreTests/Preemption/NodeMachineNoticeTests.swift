@@ -101,6 +101,7 @@ internal import Testing
         let said = try #require(actions.preemption(.preemption))
         #expect(said.notice.id == notice.id)
         #expect(said.isResumed)
+        #expect(actions.contains(.preempt(.removeLeftovers)))
         script.on(.assignmentReceived(.sample()))
         #expect(script.state == "stopped")
     }

@@ -57,6 +57,9 @@ class LogindDouble:
         """Hangs up on every client, as a bus does that is started again."""
         with self.lock:
             clients, self.clients = self.clients, []
+            for end in self.locks:
+                os.close(end)
+            self.locks = []
         for client in clients:
             client.shutdown(socket.SHUT_RDWR)
 
