@@ -98,7 +98,8 @@ extension NodeMachine {
         _ count: Int?, engineDrains: Duration?, at now: BootInstant
     ) -> [NodeAction] {
         guard var current = preemption else { return [] }
-        current.stillInFlight = count ?? current.stillInFlight
+        // Once its own time is over an engine has dropped what it had; the count before that says how much.
+        if !current.isEngineTimeOver(at: now) { current.stillInFlight = count ?? current.stillInFlight }
         switch current.stage {
         case .announced, .over:
             return []
@@ -255,8 +256,12 @@ extension Preemption {
     func requestsCut(by exit: EngineExit?, after used: Duration) -> Int? {
         guard let inFlight else { return nil }
         guard exit == .exited(code: 0) else { return stillInFlight ?? inFlight }
-        // It ended because its own time was over.
         if let engineDrains, used >= engineDrains { return stillInFlight ?? inFlight }
         return 0
+    }
+
+    func isEngineTimeOver(at now: BootInstant) -> Bool {
+        guard let engineDrains, let beganAt else { return false }
+        return now - beganAt >= engineDrains
     }
 }

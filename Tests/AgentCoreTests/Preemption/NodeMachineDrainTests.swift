@@ -59,8 +59,10 @@ internal import Testing
     func ownTimeOver() throws {
         var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
         script.notice(in: 120)
-        script.on(.counted(3, drains: .seconds(2)))
-        script.on(.counted(1, drains: .seconds(2)))
+        script.on(.counted(3, drains: .seconds(3)))
+        script.on(.counted(1, drains: .seconds(3)))
+        // It has let go of the last one by itself.
+        script.on(.counted(0, drains: .seconds(3)))
         script.on(.engineExited(.exited(code: 0)))
         #expect(script.on(.engineGone).preemption(.preempted)?.outcome?.cut == 1)
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import socket
 import struct
@@ -61,7 +62,9 @@ class LogindDouble:
                 os.close(end)
             self.locks = []
         for client in clients:
-            client.shutdown(socket.SHUT_RDWR)
+            # It may have hung up by itself.
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
 
     def holds(self) -> int:
         """How many delay locks are held."""
