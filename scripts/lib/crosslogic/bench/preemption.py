@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 # They look at different moments of the second, so one notice is a sample of each.
 AGENTS = 10
 NOTICES = 200
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # All agents connect at once; a full queue would cost them a second each.
+    request_queue_size = 128
 
 
 class Receiver:
@@ -64,8 +71,7 @@ class Receiver:
                 self.wfile.write(b"{}")
                 self.wfile.flush()
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     @property
@@ -146,6 +152,8 @@ class Fleet:
         while len(samples) < wanted:
             bench.note(f"preemption: {what}, notice {len(samples) + 1} of {wanted}")
             self.receiver.forget()
+            # Taking back was seen at a look, and a moment tied to that would not be any moment.
+            time.sleep(random.random())
             visible = announce()
             samples += [at - visible for at in self.receiver.wait_for_all("preemption", AGENTS, 20)]
             take_back()
