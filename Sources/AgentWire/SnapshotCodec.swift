@@ -19,6 +19,9 @@ package enum SnapshotCodec {
         ])
         fields["outbox"] = .object(["pending": .integer(Int64(pendingEvents))])
         fields["versions"] = versions(node.versions)
+        fields["notice"] = notice(node, wallTime: wallTime)
+        fields["notice_sources"] = .array(node.noticeSources.map(NoticeCodec.described))
+        fields["place"] = .object(NoticeCodec.fields(node.place))
         fields["time"] = .string(WallClock.rfc3339(wallTime))
         fields["sequence"] = .integer(Int64(sequence))
         return .object(fields)
@@ -76,6 +79,12 @@ package enum SnapshotCodec {
 
     static func faults(_ faults: [FieldFault]) -> JSONValue {
         .array(faults.map { .object(["field": .string($0.field), "problem": .string($0.problem)]) })
+    }
+
+    private static func notice(_ node: NodeSnapshot, wallTime: Double) -> JSONValue {
+        guard let preemption = node.notice else { return .null }
+        return NoticeCodec.described(
+            preemption.notice, cut: preemption.plan.cut, at: node.takenAt, wallTime: wallTime)
     }
 
     private static func progress(_ node: NodeSnapshot) -> JSONValue {

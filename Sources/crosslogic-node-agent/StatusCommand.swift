@@ -66,6 +66,7 @@ struct StatusCommand: AsyncParsableCommand {
             row("", failure["message"]?.stringValue)
             row("remedy", failure["remedy"]?.stringValue)
         }
+        for line in NoticeTable.rows(node) { row(line.name, line.value) }
         row("control plane", node["control_plane"]?["error"]?.stringValue ?? "reachable")
         row("events waiting", node["outbox"]?["pending"]?.integerValue.map(String.init))
     }

@@ -34,6 +34,7 @@ extension NodeMachine {
         case .stopRequested: return stop(isRevoked: false, at: now)
         case .eventsDelivered: return eventsDelivered()
         case .readyAcknowledged: return readyAcknowledged(at: now)
+        case .preemption(let event): return preempt(event, at: now)
         }
     }
 
@@ -56,6 +57,10 @@ extension NodeMachine {
         case .backoff: backoffFired()
         case .delivery: deliveryFired()
         case .keepAlive: keepAliveFired(at: now)
+        case .preemption(.begin): beginFired(at: now)
+        case .preemption(.cut): cutFired()
+        case .preemption(.count): countFired()
+        case .preemption(.lapse): lapseFired(at: now)
         }
     }
 

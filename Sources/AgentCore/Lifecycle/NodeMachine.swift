@@ -28,6 +28,10 @@ package struct NodeMachine: Sendable {
     var isPreparationInFlight = false
     package internal(set) var rejectedFaults: [FieldFault] = []
     var rejectedGeneration: Int64?
+    /// Everything the sources of notices have said.
+    package internal(set) var notices = NoticeBoard()
+    /// nil while nothing ends this node from outside.
+    package internal(set) var preemption: Preemption?
 
     package let settings: LifecycleSettings
 
