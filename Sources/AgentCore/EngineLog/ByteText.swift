@@ -49,6 +49,7 @@ extension Span<UInt8> {
     @inline(__always)
     func byte(_ offset: Int) -> UInt8? { offset >= 0 && offset < count ? self[offset] : nil }
 
+    @inline(__always)
     func skip(_ byte: UInt8, from start: Int) -> Int {
         var index = start
         while index < count, self[index] == byte { index += 1 }
@@ -56,6 +57,7 @@ extension Span<UInt8> {
     }
 
     /// Moves `offset` over `text` if it stands there.
+    @inline(__always)
     func consume(_ text: StaticString, at offset: inout Int) -> Bool {
         guard starts(with: text, at: offset) else { return false }
         offset += text.utf8CodeUnitCount

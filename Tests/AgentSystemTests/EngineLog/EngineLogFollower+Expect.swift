@@ -14,6 +14,21 @@ extension EngineLogFollower {
         return bytes
     }
 
+    /// What came until the deadline, where that is less: for tests that say more than that time is up.
+    func bytes(_ count: Int, deadline: Duration) async -> [UInt8] {
+        await withTaskGroup(of: [UInt8]?.self) { group in
+            group.addTask { await bytes(count) }
+            group.addTask {
+                try? await Task.sleep(for: deadline)
+                return nil
+            }
+            let first = await group.next()
+            group.cancelAll()
+            if case .some(.some(let bytes)) = first { return bytes }
+            return await group.next().flatMap { $0 } ?? []
+        }
+    }
+
     /// Everything that is there to be read.
     func rest() async -> [UInt8] {
         finish()

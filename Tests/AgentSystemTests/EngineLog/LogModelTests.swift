@@ -69,7 +69,7 @@ private struct LogOnDisk {
     }
 
     mutating func read(_ count: Int) async -> [UInt8] {
-        let bytes = await follower.bytes(count)
+        let bytes = await follower.bytes(count, deadline: .seconds(10))
         given += Int64(bytes.count)
         checkpoint = await follower.checkpoint(behind: given) ?? checkpoint
         return bytes

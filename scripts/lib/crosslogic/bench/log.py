@@ -78,7 +78,8 @@ def write_log(path: Path, lines: bytes, size: int) -> None:
 def gigabytes_per_second(command: list[str], log: Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # grep exits with 1 where it finds nothing.
-    result = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    # Into a pipe: grep stops at the first match where nobody reads.
+    result = subprocess.run(command, check=False, stdout=subprocess.PIPE)
     if result.returncode > 1:
         raise RuntimeError(f"{command[0]} exited with {result.returncode}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
