@@ -26,8 +26,7 @@ package final class LogindMonitor: ShutdownMonitor {
     package init() {
         var ends: [Int32] = [-1, -1]
         // Without descriptors there is nothing to wake: the thread then looks once in five seconds.
-        let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
-        _ = socketpair(AF_UNIX, Int32(kind), 0, &ends)
+        _ = pipe2(&ends, O_CLOEXEC | O_NONBLOCK)
         wake = (ends[0], ends[1])
     }
 
