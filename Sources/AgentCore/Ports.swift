@@ -11,6 +11,9 @@ package protocol EngineHost: Sendable {
     /// The engine's processes right now, none when none is left. Each is watched from then on: its end is told as
     /// `EngineHostEvent.processEnded`.
     func observe() -> [EngineProcess]
+    /// The engine of an earlier agent, where this host's engines outlive their agents. `execution` is what that agent
+    /// wrote down; nil where it did not come to that, and then whatever runs is meant. nil when there is no such engine.
+    func adopt(_ execution: String?) async -> AdoptedEngine?
     /// Ends whatever an earlier agent left behind. Returns the pids that were killed, once they are gone.
     func removeLeftovers() async -> [Int32]
 }
@@ -20,6 +23,8 @@ package protocol EngineLogSource: Sendable {
     /// Opens the log at its end as it is now; what is appended later is there to be read.
     /// Throws where the path is not a regular file of ours (link, directory, FIFO).
     func follow(_ path: String) throws(FailureReport) -> any EngineLogFollower
+    /// The same from an earlier end of the log, in bytes.
+    func follow(_ path: String, from offset: Int64) throws(FailureReport) -> any EngineLogFollower
 }
 
 /// One log being followed. The reader pulls, so that a flood waits in the file and not in memory.
@@ -27,6 +32,8 @@ package protocol EngineLogFollower: Sendable {
     /// The next bytes, at most 64 KiB. Suspends until there are some; nil when the task is cancelled, and at the
     /// end of the file once `finish` was called.
     func next() async -> [UInt8]?
+    /// Where it began to read, in bytes.
+    var start: Int64 { get }
     /// What is in the file now is still read; nothing later is waited for.
     func finish()
 }
@@ -59,6 +66,8 @@ package protocol FileStore: Sendable {
 package protocol ServiceManager: Sendable {
     /// Newline-separated assignments, such as `READY=1\nSTATUS=serving`.
     func notify(_ state: String)
+    /// Whether the model serves from now on, for those who wait for that.
+    func serving(_ isServing: Bool)
 }
 
 /// Who listens on a TCP port of this machine.

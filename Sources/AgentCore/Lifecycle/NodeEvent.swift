@@ -11,6 +11,8 @@ package enum NodeEvent: Equatable, Sendable {
     case prepared(generation: Int64)
     case preparationFailed(generation: Int64, FailureReport)
 
+    /// An engine of an earlier agent was found. The first event of all where there is one.
+    case engineAdopted(Handover, pid: Int32?, startedAt: BootInstant)
     case engineStarted(pid: Int32)
     case engineStartFailed(EngineStartFailure)
     /// A process of the engine other than the main one has ended.
@@ -28,6 +30,8 @@ package enum NodeEvent: Equatable, Sendable {
 
     case timerFired(NodeTimer)
     case stopRequested
+    /// The agent is to end and come back; the engine is not concerned.
+    case restartRequested
     /// The outbox is empty.
     case eventsDelivered
     case readyAcknowledged
@@ -78,6 +82,8 @@ package enum NodeAction: Equatable, Sendable {
     case extendStartTimeout
     case report(Report)
     case tell(OperatorMessage)
+    /// End now and leave the engine to the successor.
+    case handOver
     case finish
 }
 
@@ -136,6 +142,7 @@ package enum OperatorMessage: Equatable, Sendable {
     case controlPlaneFound
     case revoked
     case engineStarted(pid: Int32)
+    case engineAdopted(pid: Int32?, generation: Int64)
     case phase(Phase, afterExec: Double?)
     case canaryFailed(reason: String, attempt: Int)
     case ready(seconds: Double?)
