@@ -11,9 +11,9 @@ package protocol EngineHost: Sendable {
     /// The engine's processes right now, none when none is left. Each is watched from then on: its end is told as
     /// `EngineHostEvent.processEnded`.
     func observe() -> [EngineProcess]
-    /// The engine of an earlier agent, where this host's engines outlive their agents. `execution` is what that agent
-    /// wrote down; nil where it did not come to that, and then whatever runs is meant. nil when there is no such engine.
-    func adopt(_ execution: String?) async -> AdoptedEngine?
+    /// The engine an earlier agent has started since `limit`, where this host's engines outlive their agents; it may
+    /// have ended meanwhile. nil when there is no such engine.
+    func adopt(startedAfter limit: BootInstant) async -> AdoptedEngine?
     /// Ends whatever an earlier agent left behind. Returns the pids that were killed, once they are gone.
     func removeLeftovers() async -> [Int32]
 }

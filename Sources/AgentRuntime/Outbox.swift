@@ -15,6 +15,8 @@ final class Outbox: Sendable {
     let folder: OutboxFolder
     private let log: any OperatorLog
     private let state: Mutex<State>
+    /// Called between the storing of events and their delivery.
+    private let stored: @Sendable () async -> Void
 
     /// Something is to be stored.
     let added = Signal()
@@ -23,13 +25,18 @@ final class Outbox: Sendable {
     /// A try that waits may go now.
     let mayTry = Signal()
 
-    init(folder: String, files: any FileStore, controlPlane: EventTarget, log: any OperatorLog) {
+    init(
+        folder: String, files: any FileStore, controlPlane: EventTarget, log: any OperatorLog,
+        stored: @escaping @Sendable () async -> Void = {}
+    ) {
         self.folder = OutboxFolder(folder, files: files)
+        self.stored = stored
         self.log = log
         state = Mutex(State(routes: EventRoutes(controlPlane: controlPlane)))
     }
 
     var pending: Int { state.withLock { $0.queue.events.count } }
+    var events: [OutboxEvent] { state.withLock { $0.queue.events } }
     var first: OutboxEvent? { state.withLock { $0.queue.events.first } }
     /// The agent is on its way out: a try now is worth more than patience.
     var isLeaving: Bool { state.withLock { $0.isLeaving } }
@@ -86,6 +93,11 @@ extension Outbox {
 
     /// Stores every event that is not on disk yet, in order, and ends at the first that cannot be stored.
     func storeAll() async {
+        await storeEvents()
+        await stored()
+    }
+
+    private func storeEvents() async {
         while let event = state.withLock({ $0.queue.firstUnstored }) {
             let isStored = await attempt("keeping events on disk") { () async throws(FileFailure) in
                 try await self.folder.store(event)

@@ -12,15 +12,18 @@ struct RunLoop {
     private var assignments: [Assignment] = []
     private var timers: [NodeTimer: UInt64] = [:]
     private var timersArmed: UInt64 = 0
-    private var lastStatus = ""
+    private let handovers: HandoverFile
+    private var service = ServiceReport()
     private(set) var isFinished = false
+    private(set) var ending = Agent.Ending.done
 
-    init(agent: Agent, outbox: Outbox, inbox: Inbox) {
+    init(agent: Agent, outbox: Outbox, inbox: Inbox, engine: EngineEffects, handovers: HandoverFile) {
         self.agent = agent
+        self.engine = engine
+        self.handovers = handovers
         self.outbox = outbox
         self.inbox = inbox
         redaction = agent.redaction(with: [])
-        engine = EngineEffects(settings: agent.settings, ports: agent.ports)
         var durations = LifecycleSettings()
         durations.drain = .seconds(agent.settings.drainSeconds)
         machine = NodeMachine(settings: durations)
@@ -37,23 +40,44 @@ struct RunLoop {
             guard timers[timer] == number else { return }
             timers[timer] = nil
             handle(.timerFired(timer), at: arrival.at, in: &group)
+        case .watchdog:
+            agent.ports.serviceManager.notify("WATCHDOG=1")
+            showLife(in: &group)
+        }
+    }
+
+    /// Through the inbox, so that the service manager hears of the run loop and not of a timer's thread.
+    func showLife(in group: inout DiscardingTaskGroup) {
+        guard let period = agent.watchdog else { return }
+        let inbox = inbox
+        group.addTask {
+            // The manager allows one lost ping.
+            if (try? await Task.sleep(for: period / 3)) != nil { inbox.watchdogDue() }
         }
     }
 
     /// The one gate: the state changes first, then everything that follows is performed.
     private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
-        if case .assignmentReceived(let assignment) = event {
-            // The engine of the assignment before may still have something to say.
-            assignments = assignments.suffix(1) + [assignment]
-            redaction = agent.redaction(with: assignments)
+        if case .assignmentReceived(let assignment) = event { know(assignment) }
+        if case .engineAdopted(let handover, _, _) = event {
+            know(handover.assignment)
+            outbox.follow(handover.assignment)
         }
         let actions = machine.handle(event.redacted(by: redaction), at: now)
+        // Before anybody is told of it.
+        handovers.keep(machine.handover)
         let node = snapshot(at: now)
         agent.view.publish(node)
-        tellStatus(node, actions)
+        service.tell(node, actions, agent)
         // Its own events come before it in the list, and are for its callback already.
         for case .prepare(let assignment) in actions { outbox.follow(assignment) }
         for action in actions { perform(action, node: node, in: &group) }
+    }
+
+    /// The engine of the assignment before may still have something to say.
+    private mutating func know(_ assignment: Assignment) {
+        assignments = assignments.suffix(1) + [assignment]
+        redaction = agent.redaction(with: assignments)
     }
 
     private mutating func perform(
@@ -73,12 +97,15 @@ struct RunLoop {
             if timer == .delivery { outbox.leave() }
             arm(timer, after: delay, in: &group)
         case .cancel(let timer): timers[timer] = nil
-        // Told together with the status line, in `tellStatus`.
+        // Told together with the status line, in `ServiceReport`.
         case .notifyReady, .notifyStopping, .extendStartTimeout: break
         case .report(let report): add(report, node: node)
         case .tell(let message):
             let (level, line) = OperatorPhrases.line(message)
             agent.ports.log.write(level, line)
+        case .handOver:
+            ending = .handedOver
+            isFinished = true
         case .finish: isFinished = true
         }
     }
@@ -108,19 +135,5 @@ struct RunLoop {
             EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
         }
         if dropped > 0 { agent.ports.log.write(.warning, "the outbox is full: an event was dropped") }
-    }
-
-    private mutating func tellStatus(_ node: NodeSnapshot, _ actions: [NodeAction]) {
-        var lines: [String] = []
-        if actions.contains(.notifyReady) { lines.append("READY=1") }
-        if actions.contains(.notifyStopping) { lines.append("STOPPING=1") }
-        if actions.contains(.extendStartTimeout) { lines.append("EXTEND_TIMEOUT_USEC=60000000") }
-        let status = node.status
-        if status != lastStatus {
-            lines.append("STATUS=\(status)")
-            lastStatus = status
-        }
-        guard !lines.isEmpty else { return }
-        agent.ports.serviceManager.notify(lines.joined(separator: "\n"))
     }
 }

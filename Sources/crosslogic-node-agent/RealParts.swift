@@ -15,11 +15,13 @@ struct RealParts {
                 userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
                 certificateAuthorityFile: settings.certificateAuthorityFile),
             clocks: clocks)
-        service = NotifySocket()
+        let units = settings.engineHost == .systemd ? SystemdEngineHost(clocks: clocks) : nil
+        service = NotifySocket(door: units.map { _ in SystemdEngineHost.standardPath })
         ports = AgentPorts(
-            engineHost: ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
+            engineHost: units
+                ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
-            portInspector: ProcPortInspector(), clocks: clocks, random: LinuxRandom(),
+            portInspector: units ?? ProcPortInspector(), clocks: clocks, random: LinuxRandom(),
             signer: OpenSSLMessageSigner(), log: log)
     }
 

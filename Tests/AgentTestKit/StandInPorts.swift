@@ -13,12 +13,15 @@ package final class RecordingServiceManager: ServiceManager {
     }
 
     package func notify(_ state: String) { told.yield(state) }
+
+    package func serving(_ isServing: Bool) { told.yield(isServing ? "serving" : "idle") }
 }
 
 /// Stands in for an engine's log: says nothing, and ends when it is asked to.
 package struct SilentEngineLog: EngineLogSource {
     private struct Follower: EngineLogFollower {
         let end = AsyncStream<Never>.makeStream()
+        let start: Int64 = 0
 
         func next() async -> [UInt8]? {
             for await _ in end.stream {}
@@ -30,6 +33,9 @@ package struct SilentEngineLog: EngineLogSource {
 
     package init() {}
     package func follow(_ path: String) throws(FailureReport) -> any EngineLogFollower { Follower() }
+    package func follow(_ path: String, from offset: Int64) throws(FailureReport) -> any EngineLogFollower {
+        Follower()
+    }
 }
 
 /// Stands in for /proc/net/tcp.

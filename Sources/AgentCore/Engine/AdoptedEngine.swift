@@ -2,16 +2,13 @@
 package struct AdoptedEngine: Sendable {
     /// nil where it has ended in the meantime; `events` then tells how.
     package var pid: Int32?
-    /// Tells one execution from the next.
-    package var execution: String
     /// When its program was executed.
     package var startedAt: BootInstant
     /// The rest of its life. It ends after `gone`, as that of an engine of one's own does.
     package var events: AsyncStream<EngineHostEvent>
 
-    package init(pid: Int32?, execution: String, startedAt: BootInstant, events: AsyncStream<EngineHostEvent>) {
+    package init(pid: Int32?, startedAt: BootInstant, events: AsyncStream<EngineHostEvent>) {
         self.pid = pid
-        self.execution = execution
         self.startedAt = startedAt
         self.events = events
     }

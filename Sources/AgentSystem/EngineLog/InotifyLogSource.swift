@@ -11,4 +11,8 @@ package struct InotifyLogSource: EngineLogSource {
         let opened = try EngineLogFile.openForReading(path)
         return LogFollower(path: path, file: opened?.file, offset: Int64(opened?.status.st_size ?? 0))
     }
+
+    package func follow(_ path: String, from offset: Int64) throws(FailureReport) -> any EngineLogFollower {
+        LogFollower(path: path, file: try EngineLogFile.openForReading(path)?.file, offset: offset)
+    }
 }

@@ -10,6 +10,7 @@ actor LogFollower: EngineLogFollower {
     private let executor = QueueExecutor(label: "io.crosslogic.engine-log")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    nonisolated let start: Int64
     private let path: String
     private let folder: String
     private var file: Descriptor?
@@ -25,6 +26,7 @@ actor LogFollower: EngineLogFollower {
         self.path = path
         self.file = file
         self.offset = offset
+        start = offset
         folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 

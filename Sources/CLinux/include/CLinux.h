@@ -53,3 +53,16 @@ int clinux_ignore_signal(int signal);
 /// 1 when nobody listens on the TCP port, over IPv4 or IPv6; 0 when somebody does or it cannot be told (a port below
 /// 1024 without privilege, no IPv6). Binds to the port for a moment.
 int clinux_tcp_port_is_free(uint16_t port);
+
+/// The cgroup ids (inode numbers of cgroup2 folders) in which the sockets that listen on the TCP port were made; 0 where
+/// the kernel does not tell. Their number, at most `capacity`, or -1 and errno.
+int clinux_listener_cgroups(uint16_t port, uint64_t *ids, int capacity);
+
+/// Keeps the memory of this process out of core dumps and from other processes of its user. Ends with execve.
+int clinux_hide_memory(void);
+
+/// Connects a close-on-exec stream to a Unix socket. The descriptor, or -1 and errno.
+int clinux_connect_unix(const char *path, int timeout_seconds);
+
+/// CLOCK_BOOTTIME minus CLOCK_MONOTONIC: the nanoseconds this machine has been suspended.
+int64_t clinux_suspended(void);
