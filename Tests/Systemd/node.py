@@ -174,8 +174,10 @@ class Node:
         return json.loads(path.read_text()) if path.exists() else None
 
     def keep_logs(self) -> None:
-        (self.folder / "journal.txt").write_text(self.machine.journal())
-        shutil.copy(self.machine.path(LOG), self.folder / "vllm.log")
+        """Beside the others of the run, for whoever looks into a failure."""
+        if self.machine.is_running:
+            (self.folder / "journal.txt").write_text(self.machine.journal())
+            shutil.copy(self.machine.path(LOG), self.folder / "vllm.log")
 
 
 def assignment(stack: Stack, generation: int = 1, **changes: Any) -> dict[str, Any]:

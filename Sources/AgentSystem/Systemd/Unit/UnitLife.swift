@@ -113,8 +113,8 @@ actor UnitLife {
         guard !isOver, let group = group.withLock({ $0 }) else { return }
         let watches =
             workers
-            ?? MemberWatches(on: executor.queue, open: open) { [events, clocks] process in
-                events.yield(.processEnded(process, at: clocks.now()))
+            ?? MemberWatches(on: executor.queue, open: open) { [weak self] process in
+                self?.assumeIsolated { $0.workerEnded(process) }
             }
         workers = watches
         for (identity, process) in processes {
@@ -122,6 +122,11 @@ actor UnitLife {
                 self?.assumeIsolated { $0.workers?.end(identity) }
             }
         }
+    }
+
+    /// What follows the main process's end is PID 1's doing, and tells nothing.
+    private func workerEnded(_ process: EngineProcess) {
+        if endedAt == nil { events.yield(.processEnded(process, at: clocks.now())) }
     }
 
     /// Start times of other users' processes cannot be seen; what the pidfd holds is the engine's, or its pid would
