@@ -77,6 +77,12 @@ package protocol PortInspector: Sendable {
     func listens(onTCPPort port: UInt16, anyOf pids: [Int32]) -> Bool
 }
 
+/// What the engine's connections bring, for progress and for telling slow from stalled.
+package protocol TrafficMeter: Sendable {
+    /// Traffic of these processes' connections to elsewhere; nil where the kernel does not let us see it.
+    func traffic(of pids: [Int32], servingPort: UInt16) -> EngineTraffic?
+}
+
 package struct PortListener: Equatable, Sendable {
     /// nil where the kernel does not let us see the owner.
     package var pid: Int32?

@@ -97,6 +97,9 @@ package struct Agent: Sendable {
         }
         let found = adoption.engine
         inbox.send(.engineAdopted(adoption.handover, pid: found.pid, startedAt: found.startedAt))
+        if let expected = adoption.expected {
+            inbox.send(.startExpected(generation: adoption.handover.assignment.generation, expected))
+        }
         group.addTask { await engine.follow(adoption, inbox) }
     }
 

@@ -8,6 +8,7 @@ package struct AgentPorts: Sendable {
     package var files: any FileStore
     package var serviceManager: any ServiceManager
     package var portInspector: any PortInspector
+    package var trafficMeter: any TrafficMeter
     package var clocks: any Clocks
     package var random: any RandomSource
     package var signer: any MessageSigner
@@ -15,8 +16,9 @@ package struct AgentPorts: Sendable {
 
     package init(
         engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient, files: any FileStore,
-        serviceManager: any ServiceManager, portInspector: any PortInspector, clocks: any Clocks,
-        random: any RandomSource, signer: any MessageSigner, log: any OperatorLog
+        serviceManager: any ServiceManager, portInspector: any PortInspector,
+        trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
+        log: any OperatorLog
     ) {
         self.engineHost = engineHost
         self.engineLog = engineLog
@@ -24,6 +26,7 @@ package struct AgentPorts: Sendable {
         self.files = files
         self.serviceManager = serviceManager
         self.portInspector = portInspector
+        self.trafficMeter = trafficMeter
         self.clocks = clocks
         self.random = random
         self.signer = signer

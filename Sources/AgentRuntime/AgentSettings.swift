@@ -24,6 +24,8 @@ package struct AgentSettings: Sendable {
     package var readiness: Readiness
     /// nil: whatever this machine has.
     package var engineHost: EngineHostChoice?
+    /// A start without a sign of life for this long is ended; 0 never.
+    package var stallSeconds: Int
     /// Absolute path of a PEM bundle; nil trusts what the system trusts.
     package var certificateAuthorityFile: String?
     /// The environment the engine may inherit from.
@@ -88,6 +90,7 @@ extension AgentSettings {
         drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
         engineHost = reader.choice("CROSSLOGIC_ENGINE_HOST")
         readiness = reader.choice("CROSSLOGIC_NOTIFY_READY") ?? .model
+        stallSeconds = Int(reader.integer("CROSSLOGIC_STALL_AFTER", in: 0...3600) ?? 60)
         certificateAuthorityFile = reader.path("CROSSLOGIC_CA_FILE")
         self.environment = environment
         guard reader.faults.isEmpty else { throw SettingsFaults(faults: reader.faults) }

@@ -13,6 +13,8 @@ final class EngineEffects: Sendable {
     private static let leftoversPatience = Duration.seconds(10)
 
     let probe: EngineProbe
+    let starts: StartMemory
+    private let meter = LogMeter()
     private let ports: AgentPorts
     private let preparer: EnginePreparer
     private let locator: EngineLocator
@@ -25,23 +27,27 @@ final class EngineEffects: Sendable {
         self.ports = ports
         self.handovers = handovers
         logPath = settings.engineLog
-        probe = EngineProbe(settings: settings, ports: ports)
+        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
         preparer = EnginePreparer(settings: settings, ports: ports)
+        starts = StartMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
     }
 
     var install: EngineInstall? { state.withLock { $0.install } }
 
-    func prepare(_ assignment: Assignment) async -> NodeEvent {
+    func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
         await removeLeftovers()
         let install = locator.locate()
         state.withLock { $0.install = install }
+        if let expected = await starts.expectation(for: assignment, on: install) {
+            inbox.send(.startExpected(generation: assignment.generation, expected))
+        }
         do throws(FailureReport) {
             let launch = try await preparer.prepare(assignment, on: install)
             state.withLock { $0.launch = (assignment.generation, launch) }
-            return .prepared(generation: assignment.generation)
+            inbox.send(.prepared(generation: assignment.generation))
         } catch {
-            return .preparationFailed(generation: assignment.generation, error)
+            inbox.send(.preparationFailed(generation: assignment.generation, error))
         }
     }
 
@@ -66,7 +72,7 @@ final class EngineEffects: Sendable {
     }
 
     private func follow(_ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, _ inbox: Inbox) async {
-        let pump = EngineLogPump(log)
+        let pump = EngineLogPump(log, meter: meter)
         state.withLock { $0.pump = pump }
         let last = await withTaskGroup(of: Void.self) { [ports] group in
             group.addTask { await pump.run(inbox) }
@@ -132,6 +138,7 @@ extension EngineEffects {
         var handover: Handover
         var engine: AdoptedEngine
         var log: any EngineLogFollower
+        var expected: StartExpectation?
     }
 
     /// nil where no engine runs that this agent may go on with; what runs otherwise is for `removeLeftovers`.
@@ -144,7 +151,8 @@ extension EngineEffects {
         state.withLock { $0.install = install }
         // There is one engine, and it is no leftover.
         await leftovers.run {}
-        return Adoption(handover: handover, engine: engine, log: log)
+        let expected = await starts.expectation(for: handover.assignment, on: install)
+        return Adoption(handover: handover, engine: engine, log: log, expected: expected)
     }
 
     /// What an earlier agent left leads nowhere.

@@ -8,11 +8,13 @@ final class EngineLogPump: Sendable {
     }
 
     private let log: any EngineLogFollower
+    private let meter: LogMeter
     private let ending = Mutex<Ending?>(nil)
     private let memory = Mutex<String?>(nil)
 
-    init(_ log: any EngineLogFollower) {
+    init(_ log: any EngineLogFollower, meter: LogMeter) {
         self.log = log
+        self.meter = meter
     }
 
     /// Ends when the log has been read to its end after `explain`, with a verdict; or when the task is cancelled.
@@ -20,6 +22,7 @@ final class EngineLogPump: Sendable {
         var reader = EngineLogReader()
         var seen = SeenFacts()
         while let chunk = await log.next() {
+            meter.add(chunk.count)
             for fact in reader.feed(chunk) where seen.isNews(fact) { inbox.send(.logFact(fact)) }
         }
         guard let ending = ending.withLock({ $0 }) else { return }

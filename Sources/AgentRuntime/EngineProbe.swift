@@ -15,9 +15,11 @@ final class EngineProbe: Sendable {
 
     private let settings: AgentSettings
     private let ports: AgentPorts
+    private let logMeter: LogMeter
     private let seen = Mutex(Seen())
 
-    init(settings: AgentSettings, ports: AgentPorts) {
+    init(settings: AgentSettings, ports: AgentPorts, logMeter: LogMeter) {
+        self.logMeter = logMeter
         self.settings = settings
         self.ports = ports
     }
@@ -33,7 +35,10 @@ final class EngineProbe: Sendable {
     /// Health, and every second or so the engine's processes: they name the stretches the log is silent about.
     func run(_ inbox: Inbox) async {
         let answer = await health()
-        if let processes = observeNowAndThen() { inbox.send(.engineProcessesSeen(processes)) }
+        if let processes = observeNowAndThen() {
+            inbox.send(.engineProcessesSeen(processes))
+            if !processes.isEmpty { inbox.send(.engineMoved(vitals(of: processes))) }
+        }
         inbox.send(.healthAnswered(answer))
     }
 
@@ -53,6 +58,13 @@ final class EngineProbe: Sendable {
         let processes = ports.engineHost.observe()
         seen.withLock { $0.pids = processes.map(\.pid) }
         return processes
+    }
+
+    private func vitals(of processes: [EngineProcess]) -> EngineVitals {
+        EngineVitals(
+            cpuTicks: Dictionary(processes.map { ($0.pid, $0.cpuTicks) }, uniquingKeysWith: max),
+            diskBytes: processes.reduce(0) { $0 &+ $1.diskBytes }, logBytes: logMeter.bytes,
+            traffic: ports.trafficMeter.traffic(of: processes.map(\.pid), servingPort: settings.enginePort))
     }
 
     private func health() async -> HealthAnswer {

@@ -21,8 +21,14 @@ enum MetricsText {
             "crosslogic_start_seconds", "Intervals of the last start.", "gauge",
             intervals(node.timings).map { ("{interval=\"\($0.name)\"}", String($0.seconds)) })
         metric(
-            "crosslogic_weights_loaded_ratio", "Share of the weights that is loaded, by count.", "gauge",
-            node.progress.map { [("", String($0.fraction))] } ?? [])
+            "crosslogic_weights_loaded_ratio", "Share of the weights that is loaded.", "gauge",
+            (node.progress?.fraction).map { [("", String($0))] } ?? [])
+        metric(
+            "crosslogic_weights_received_bytes", "Bytes received since the weights began.", "gauge",
+            (node.progress?.bytes).map { [("", String($0))] } ?? [])
+        metric(
+            "crosslogic_ready_expected_seconds", "Until the model serves, as earlier starts have it.", "gauge",
+            node.estimate.map { [("", String($0.seconds))] } ?? [])
         metric(
             "crosslogic_engine_restarts_total", "Engines started again after a failure.", "counter",
             node.engine.map { [("", String($0.restarts))] } ?? [])

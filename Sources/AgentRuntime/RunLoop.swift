@@ -26,6 +26,7 @@ struct RunLoop {
         redaction = agent.redaction(with: [])
         var durations = LifecycleSettings()
         durations.drain = .seconds(agent.settings.drainSeconds)
+        durations.stallAfter = .seconds(agent.settings.stallSeconds)
         machine = NodeMachine(settings: durations)
     }
 
@@ -85,8 +86,7 @@ struct RunLoop {
     ) {
         let (engine, inbox) = (engine, inbox)
         switch action {
-        case .prepare(let assignment):
-            group.addTask { inbox.send(await engine.prepare(assignment)) }
+        case .prepare(let assignment): group.addTask { await engine.prepare(assignment, inbox) }
         case .startEngine(let generation): group.addTask { await engine.run(generation, inbox) }
         case .probeHealth: group.addTask { await engine.probe.run(inbox) }
         case .sendCanary(let model): group.addTask { inbox.send(await engine.probe.canary(model: model)) }
@@ -100,6 +100,7 @@ struct RunLoop {
         // Told together with the status line, in `ServiceReport`.
         case .notifyReady, .notifyStopping, .extendStartTimeout: break
         case .report(let report): add(report, node: node)
+        case .remember(let record): group.addTask { await engine.starts.learn(record) }
         case .tell(let message):
             let (level, line) = OperatorPhrases.line(message)
             agent.ports.log.write(level, line)

@@ -9,6 +9,7 @@ package enum SnapshotCodec {
         fields["schema"] = .integer(1)
         fields["status"] = .string(node.status)
         fields["progress"] = progress(node)
+        fields["eta"] = estimate(node)
         fields["failure"] = failure(node.failure, exit: node.failureExit) ?? .null
         fields["engine"] = engine(node) ?? .null
         fields["faults"] = faults(node.rejectedFaults)
@@ -77,8 +78,21 @@ package enum SnapshotCodec {
     private static func progress(_ node: NodeSnapshot) -> JSONValue {
         guard let progress = node.progress else { return .null }
         return .object([
-            "done": .integer(Int64(progress.done)), "total": .integer(Int64(progress.total)),
-            "fraction": .number(progress.fraction), "unit": optional((progress.unit?.rawValue).map(JSONValue.string)),
+            "done": optional((progress.count?.done).map { .integer(Int64($0)) }),
+            "total": optional((progress.count?.total).map { .integer(Int64($0)) }),
+            "unit": optional((progress.count?.unit?.rawValue).map(JSONValue.string)),
+            "fraction": optional(progress.fraction.map(JSONValue.number)),
+            "bytes": optional(progress.bytes.map { .integer(Int64(clamping: $0)) }),
+            "total_bytes": optional(progress.totalBytes.map { .integer(Int64($0)) }),
+            "bytes_per_second": optional(progress.rate.map(JSONValue.number)),
+        ])
+    }
+
+    private static func estimate(_ node: NodeSnapshot) -> JSONValue {
+        guard let estimate = node.estimate else { return .null }
+        return .object([
+            "seconds": .number(estimate.seconds), "starts": .integer(Int64(estimate.starts)),
+            "late": .bool(estimate.isLate),
         ])
     }
 

@@ -3,6 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
@@ -13,13 +18,15 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 // glibc has P_PIDFD since 2.36 only; the number is the kernel's.
 #define CLINUX_P_PIDFD ((idtype_t)3)
+// Linux 5.8; older headers do not have it.
+#define CLINUX_INET_DIAG_CGROUP_ID 21
+// netinet/tcp.h has the name, but its tcp_info is too short, and it cannot stand beside linux/tcp.h.
+#define CLINUX_TCP_ESTABLISHED 1
 
 static int set_file_actions(posix_spawn_file_actions_t *actions, const struct clinux_spawn_request *request) {
     int error = posix_spawn_file_actions_addfchdir_np(actions, request->working_directory);
@@ -159,32 +166,105 @@ int clinux_tcp_port_is_free(uint16_t port) {
     return bound == 0;
 }
 
-int clinux_hide_memory(void) {
-    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+static int is_loopback(const struct inet_diag_msg *message) {
+    const uint32_t *to = message->id.idiag_dst;
+    const uint32_t mapped = htonl(0xffff);
+    if (message->idiag_family == AF_INET) return (ntohl(to[0]) >> 24) == 127;
+    if (to[0] != 0 || to[1] != 0) return 0;
+    if (to[2] == mapped) return (ntohl(to[3]) >> 24) == 127;
+    return to[2] == 0 && to[3] == htonl(1);
 }
 
-int clinux_connect_unix(const char *path, int timeout_seconds) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
+static uint64_t bytes_received(const struct nlmsghdr *header, const struct inet_diag_msg *message) {
+    int left = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof *message));
+    const char *next = (const char *)(message + 1);
+    while (left >= (int)sizeof(struct rtattr)) {
+        const struct rtattr *attribute = (const struct rtattr *)next;
+        if (attribute->rta_len < sizeof *attribute || attribute->rta_len > left) break;
+        if (attribute->rta_type == INET_DIAG_INFO) {
+            // Older kernels send a shorter one; what they leave out reads as zero.
+            struct tcp_info info = {0};
+            size_t size = attribute->rta_len - sizeof *attribute;
+            memcpy(&info, attribute + 1, size < sizeof info ? size : sizeof info);
+            return info.tcpi_bytes_received;
+        }
+        left -= RTA_ALIGN(attribute->rta_len);
+        next += RTA_ALIGN(attribute->rta_len);
     }
-    strcpy(address.sun_path, path);
-    int number = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (number == -1) return -1;
-    struct timeval timeout = {.tv_sec = timeout_seconds};
-    setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (connect(number, (struct sockaddr *)&address, sizeof address) == 0) return number;
-    int saved = errno;
-    close(number);
-    errno = saved;
-    return -1;
+    return 0;
 }
 
-int64_t clinux_suspended(void) {
-    struct timespec boot, monotonic;
-    clock_gettime(CLOCK_BOOTTIME, &boot);
-    clock_gettime(CLOCK_MONOTONIC, &monotonic);
-    return ((int64_t)boot.tv_sec - monotonic.tv_sec) * 1000000000 + (boot.tv_nsec - monotonic.tv_nsec);
+static uint64_t maker_of(const struct nlmsghdr *header, const struct inet_diag_msg *message) {
+    uint64_t id = 0;
+    int left = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof *message));
+    const struct rtattr *attribute = (const struct rtattr *)(message + 1);
+    for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+        if (attribute->rta_type == CLINUX_INET_DIAG_CGROUP_ID && RTA_PAYLOAD(attribute) >= sizeof id)
+            memcpy(&id, RTA_DATA(attribute), sizeof id);
+    return id;
+}
+
+static int request_connections(int fd, int family) {
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 body;
+    } request = {
+        .header = {.nlmsg_len = sizeof request,
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .body = {.sdiag_family = (uint8_t)family,
+                 .sdiag_protocol = IPPROTO_TCP,
+                 .idiag_ext = 1 << (INET_DIAG_INFO - 1),
+                 .idiag_states = 1 << CLINUX_TCP_ESTABLISHED},
+    };
+    return send(fd, &request, sizeof request, 0) == (ssize_t)sizeof request ? 0 : -1;
+}
+
+static void tell(
+    const struct nlmsghdr *header, void (*each)(const struct clinux_connection *, void *), void *context) {
+    if (header->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg))) return;
+    const struct inet_diag_msg *message = (const struct inet_diag_msg *)NLMSG_DATA(header);
+    struct clinux_connection connection = {
+        .cookie = (uint64_t)message->id.idiag_cookie[1] << 32 | message->id.idiag_cookie[0],
+        .inode = message->idiag_inode,
+        .cgroup = maker_of(header, message),
+        .received = bytes_received(header, message),
+        .owner = message->idiag_uid,
+        .local_port = ntohs(message->id.idiag_sport),
+        .remote_port = ntohs(message->id.idiag_dport),
+        .is_loopback = is_loopback(message),
+    };
+    each(&connection, context);
+}
+
+int clinux_each_connection(int is_ipv6, void (*each)(const struct clinux_connection *, void *), void *context) {
+    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (fd < 0) return -1;
+    // The kernel answers a dump at once; the limit is for one that does not.
+    struct timeval patience = {.tv_sec = 1};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    int result = request_connections(fd, is_ipv6 ? AF_INET6 : AF_INET);
+    _Alignas(struct nlmsghdr) char buffer[1 << 15];
+    for (int done = result != 0; !done;) {
+        ssize_t size = recv(fd, buffer, sizeof buffer, 0);
+        if (size < 0 && errno == EINTR) continue;
+        if (size <= 0) {
+            result = -1;
+            break;
+        }
+        unsigned left = (unsigned)size;
+        for (const struct nlmsghdr *header = (const struct nlmsghdr *)buffer; NLMSG_OK(header, left);
+             header = NLMSG_NEXT(header, left)) {
+            if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
+                result = header->nlmsg_type == NLMSG_DONE ? 0 : -1;
+                done = 1;
+                break;
+            }
+            tell(header, each, context);
+        }
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return result;
 }

@@ -21,8 +21,8 @@ struct RealParts {
             engineHost: units
                 ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
-            portInspector: units ?? ProcPortInspector(), clocks: clocks, random: LinuxRandom(),
-            signer: OpenSSLMessageSigner(), log: log)
+            portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log)
     }
 
     func close() async {

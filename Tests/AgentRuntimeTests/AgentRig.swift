@@ -40,8 +40,8 @@ final class AgentRig: Sendable {
         let http = ScriptedHTTPClient { [self] request async throws(HTTPFailure) in try await answer(request) }
         let ports = AgentPorts(
             engineHost: host, engineLog: SilentEngineLog(), http: http, files: files, serviceManager: service,
-            portInspector: inspector, clocks: SteppingClocks(), random: CountingRandom(), signer: FixedSigner(),
-            log: log)
+            portInspector: inspector, trafficMeter: BlindTrafficMeter(), clocks: SteppingClocks(),
+            random: CountingRandom(), signer: FixedSigner(), log: log)
         let agent = Agent(settings: settings, ports: ports, version: "test", view: view)
         let (requests, request) = AsyncStream<Agent.Request>.makeStream()
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -11,8 +11,9 @@ extension AgentPorts {
     ) -> AgentPorts {
         AgentPorts(
             engineHost: StandInEngineHost(), engineLog: SilentEngineLog(), http: http, files: files,
-            serviceManager: RecordingServiceManager(), portInspector: StandInPortInspector(), clocks: SteppingClocks(),
-            random: random, signer: FixedSigner(), log: log)
+            serviceManager: RecordingServiceManager(), portInspector: StandInPortInspector(),
+            trafficMeter: BlindTrafficMeter(), clocks: SteppingClocks(), random: random, signer: FixedSigner(), log: log
+        )
     }
 }
 

@@ -53,6 +53,13 @@ package final class StandInPortInspector: PortInspector {
     }
 }
 
+/// Stands in for the kernel's socket counters where it shows nothing.
+package struct BlindTrafficMeter: TrafficMeter {
+    package init() {}
+
+    package func traffic(of pids: [Int32], servingPort: UInt16) -> EngineTraffic? { nil }
+}
+
 /// A clock that moves a millisecond each time it is read.
 package final class SteppingClocks: Clocks {
     private let time = Atomic<Int64>(0)

@@ -57,7 +57,8 @@ def gets(plane: ScriptedControlPlane) -> list[Any]:
 def assert_backed_off(times: list[float]) -> None:
     """Pauses grow, and no two are alike: a fleet must not come back in step. Each may be short, the sum may not."""
     pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert len({round(pause, 3) for pause in pauses}) == len(pauses)
+    # Two may agree to the millisecond by chance; all of them do so only without jitter.
+    assert len({round(pause, 3) for pause in pauses}) > 1
     assert sum(pauses) > 0.3
 
 

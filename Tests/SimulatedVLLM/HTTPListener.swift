@@ -10,6 +10,7 @@ struct HTTPListener {
     }
 
     private var listener: Int32 = -1
+    private var isListening = false
     private var connections: [Int32: Connection] = [:]
 
     /// Binds like the real one does: early, and without listening, so that clients are refused until the end.
@@ -29,13 +30,14 @@ struct HTTPListener {
         return code == 0
     }
 
-    func listen() {
-        Glibc.listen(listener, 128)
+    mutating func listen() {
+        isListening = Glibc.listen(listener, 128) == 0
     }
 
     mutating func stopListening() {
         close(listener)
         listener = -1
+        isListening = false
     }
 
     /// Waits at most that long for something to do and does it. Returns the requests that came in.
@@ -43,7 +45,8 @@ struct HTTPListener {
         var watched = connections.map { descriptor, connection in
             pollfd(fd: descriptor, events: Int16(connection.outbox.isEmpty ? POLLIN : POLLIN | POLLOUT), revents: 0)
         }
-        watched.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0))
+        // A socket that is bound and does not listen is always ready, with POLLHUP.
+        if isListening { watched.append(pollfd(fd: listener, events: Int16(POLLIN), revents: 0)) }
         poll(&watched, nfds_t(watched.count), milliseconds)
         var requests: [(Int32, HTTPRequest)] = []
         for entry in watched where entry.revents != 0 {

@@ -79,6 +79,8 @@ package struct EngineProcess: Equatable, Sendable {
     package var cpuTicks: UInt64
     /// Resident set, in bytes.
     package var residentBytes: UInt64
+    /// Read from disks, faults on mapped files included; only rises.
+    package var diskBytes: UInt64 = 0
 
     package init(pid: Int32, parent: Int32, title: String, cpuTicks: UInt64, residentBytes: UInt64) {
         self.pid = pid

@@ -32,6 +32,8 @@ package struct LifecycleSettings: Equatable, Sendable {
     package var keepAlive = Duration.seconds(20)
     /// A start that has neither used CPU time nor said anything for this long does not move.
     package var stillness = Duration.seconds(60)
+    /// A start that shows no sign of life at all for this long is ended; zero lets it stand.
+    package var stallAfter = Duration.seconds(60)
     /// How long the last events may take to be delivered before the agent leaves them to its successor.
     package var delivery = Duration.seconds(10)
 

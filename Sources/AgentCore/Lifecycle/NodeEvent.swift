@@ -8,6 +8,8 @@ package enum NodeEvent: Equatable, Sendable {
     case controlPlaneLost(reason: String)
     case controlPlaneFound
 
+    /// What earlier starts of this kind took.
+    case startExpected(generation: Int64, StartExpectation)
     case prepared(generation: Int64)
     case preparationFailed(generation: Int64, FailureReport)
 
@@ -20,6 +22,7 @@ package enum NodeEvent: Equatable, Sendable {
     case engineExited(EngineExit)
     case engineGone
     case engineProcessesSeen([EngineProcess])
+    case engineMoved(EngineVitals)
     case logFact(LogFact)
     /// The log is read to its end and judged.
     case failureExplained(FailureReport)
@@ -81,6 +84,8 @@ package enum NodeAction: Equatable, Sendable {
     /// A start that moves may take longer than systemd would wait.
     case extendStartTimeout
     case report(Report)
+    /// Keep for the estimates of later starts.
+    case remember(StartRecord)
     case tell(OperatorMessage)
     /// End now and leave the engine to the successor.
     case handOver

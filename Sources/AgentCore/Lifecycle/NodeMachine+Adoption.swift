@@ -30,7 +30,7 @@ extension NodeMachine {
         readyAt = timeline[.firstToken]
         var run = EngineRun(handover.assignment)
         run.pid = pid
-        run.lastMovement = now
+        run.movement = MovementWatch(since: now)
         run.stage = stage(after: timeline)
         state = .running(run)
         let said: [NodeAction] = [.tell(.engineAdopted(pid: pid, generation: generation))] + execution(at: startedAt)

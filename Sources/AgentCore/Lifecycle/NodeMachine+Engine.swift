@@ -6,7 +6,7 @@ extension NodeMachine {
         case .running(var run):
             guard run.pid == nil else { return unexpected("engineStarted") }
             run.pid = pid
-            run.lastMovement = now
+            run.movement = MovementWatch(since: now)
             state = .running(run)
             timeline.record(.engineExec, at: now, source: .process)
             timeline.record(.engineImport, at: now, source: .process)
@@ -35,13 +35,7 @@ extension NodeMachine {
     }
 
     mutating func engineProcessesSeen(_ processes: [EngineProcess], at now: BootInstant) -> [NodeAction] {
-        guard case .running(var run) = state, run.stage != .serving else { return [] }
-        let ticks = processes.reduce(0) { $0 &+ $1.cpuTicks }
-        if ticks != run.cpuTicks {
-            run.cpuTicks = ticks
-            run.lastMovement = now
-            state = .running(run)
-        }
+        guard case .running(let run) = state, run.stage != .serving else { return [] }
         let spawned = processes.filter { $0.pid != run.pid && $0.isSpawned }
         var actions: [NodeAction] = []
         if !spawned.isEmpty { actions += mark(.engineCoreSpawn, at: now, source: .process) }
@@ -52,11 +46,8 @@ extension NodeMachine {
     mutating func logFact(_ fact: LogFact, at now: BootInstant) -> [NodeAction] {
         guard case .running(var run) = state else { return [] }
         if run.stage == .starting { run.stage = .loading }
-        run.lastMovement = now
+        follow(fact, of: &run, at: now)
         state = .running(run)
-        if case .weightsProgress(let done, let total, let unit) = fact {
-            progress = WeightsProgress(done: done, total: total, unit: unit)
-        }
         var actions: [NodeAction] = []
         if let phase = fact.phase, run.stage != .serving { actions += mark(phase, at: now, source: .log) }
         if fact.announcesListening, run.quickProbes == 0, run.stage == .loading {
@@ -145,7 +136,7 @@ extension NodeMachine {
         readyAt = now
         timeline.record(.firstToken, at: now, source: .probe)
         return [
-            .notifyReady, .report(Report(.ready)),
+            .notifyReady, .report(Report(.ready)), .remember(startRecord(readyAt: now)),
             .tell(.ready(seconds: timeline.seconds(from: .engineExec, to: .firstToken))),
             .arm(.probe, after: settings.probeWhileServing),
         ]

@@ -18,6 +18,8 @@ extension NodeMachine {
         case .engineExited(let exit): return engineExited(exit)
         case .engineGone: return engineGone(at: now)
         case .engineProcessesSeen(let processes): return engineProcessesSeen(processes, at: now)
+        case .engineMoved(let vitals): return engineMoved(vitals, at: now)
+        case .startExpected(let generation, let expectation): return startExpected(generation, expectation)
         case .logFact(let fact): return logFact(fact, at: now)
         case .failureExplained(let report): return failureExplained(report, at: now)
         case .healthAnswered(let answer): return healthAnswered(answer, at: now)
@@ -59,7 +61,7 @@ extension NodeMachine {
         switch state {
         case .running(let run):
             guard run.stage != .serving else { return [again] }
-            guard let moved = run.lastMovement, now - moved < settings.stillness else { return [again] }
+            guard let moved = run.movement?.lastMovement, now - moved < settings.stillness else { return [again] }
             return [.extendStartTimeout, again]
         case .waiting, .preparing, .stopping, .backoff, .failed:
             return [.extendStartTimeout, again]

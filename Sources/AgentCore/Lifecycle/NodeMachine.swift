@@ -5,7 +5,9 @@
 package struct NodeMachine: Sendable {
     package internal(set) var state = NodeState.waiting
     package internal(set) var timeline = Timeline()
-    package internal(set) var progress: WeightsProgress?
+    package internal(set) var progress: LoadProgress?
+    /// What earlier starts of this assignment took; nil when there was none.
+    var expectation: StartExpectation?
     package internal(set) var restarts = RestartPolicy()
     /// The last failure, until an engine serves again or another assignment arrives.
     package internal(set) var failure: FailureReport?
@@ -39,13 +41,4 @@ package struct NodeMachine: Sendable {
         case .waiting, .leaving, .finished: nil
         }
     }
-}
-
-package struct WeightsProgress: Equatable, Sendable {
-    package var done: Int
-    package var total: Int
-    /// nil where the engine's version does not tell what its bar counts.
-    package var unit: WeightsUnit?
-
-    package var fraction: Double { total > 0 ? min(1, Double(done) / Double(total)) : 0 }
 }

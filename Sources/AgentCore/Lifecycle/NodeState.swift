@@ -77,10 +77,12 @@ package struct EngineRun: Equatable, Sendable {
     package var missedProbes = 0
     /// A process of the engine that ended although nobody asked; the main process may follow with a better reason.
     package var lostProcess: EngineProcess?
-    /// When the engine last used CPU time or wrote a line that means something.
-    package var lastMovement: BootInstant?
-    /// CPU ticks of all its processes when they were last seen.
-    package var cpuTicks: UInt64 = 0
+    /// From the exec on.
+    package var movement: MovementWatch?
+    /// The engine reads the model's configuration out of the store, and its log is silent about that.
+    package var isFetchingConfiguration = false
+    /// What its connections have brought so far, where that can be seen.
+    package var receivedBytes: UInt64?
 
     package init(_ assignment: Assignment) {
         self.assignment = assignment

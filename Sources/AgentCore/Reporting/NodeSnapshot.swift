@@ -23,7 +23,9 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var state: String
     package var phase: Phase?
     package var model: String?
-    package var progress: WeightsProgress?
+    package var progress: LoadProgress?
+    /// nil while nothing is known of such starts, and when none is running.
+    package var estimate: Estimate?
     package var timeline: Timeline
     package var timings: Timings
     package var engine: Engine?
@@ -62,7 +64,8 @@ extension NodeMachine {
         }
         return NodeSnapshot(
             nodeID: nodeID, generation: generation > 0 ? generation : nil, state: state.name,
-            phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress, timeline: timeline,
+            phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
+            estimate: estimate(at: now), timeline: timeline,
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
             rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError, versions: versions,
             isServing: isServing, takenAt: now)

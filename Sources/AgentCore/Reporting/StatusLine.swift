@@ -30,10 +30,28 @@ enum StatusLine {
     private static func starting(_ node: NodeSnapshot, model: String) -> String {
         var line = "\(node.state) \(model)"
         if let phase = node.phase { line += ": \(phase.rawValue)" }
-        if let progress = node.progress, node.phase == .weightsStream {
-            line += " \(Int(progress.fraction * 100)) % (\(progress.done)/\(progress.total))"
+        if let progress = node.progress, node.phase == .weightsStream { line += weights(progress) }
+        if let estimate = node.estimate {
+            let left = "about \(Int(estimate.seconds.rounded(.up))) s left"
+            line += estimate.isLate ? ", slower than before, then \(left)" : ", \(left)"
         }
         return line
+    }
+
+    private static func weights(_ progress: LoadProgress) -> String {
+        var text = progress.fraction.map { " \(Int($0 * 100)) %" } ?? ""
+        if let bytes = progress.bytes, let total = progress.totalBytes {
+            text += " (\(size(Double(bytes))) of \(size(total)))"
+        } else if let count = progress.count {
+            text += " (\(count.done)/\(count.total)\(count.unit.map { " \($0.rawValue)" } ?? ""))"
+        }
+        return text
+    }
+
+    /// In decimal units, as links and stores count.
+    private static func size(_ bytes: Double) -> String {
+        let megabytes = Int(bytes / 1e6)
+        return megabytes < 1000 ? "\(megabytes) MB" : "\(megabytes / 1000).\(megabytes % 1000 / 100) GB"
     }
 
     private static func seconds(_ value: Double) -> String {

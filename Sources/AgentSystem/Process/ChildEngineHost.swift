@@ -65,9 +65,11 @@ package final class ChildEngineHost: EngineHost {
         }
         let names = titles.withLock { $0.titles(of: living) }
         let processes = zip(living, names).map { process, name in
-            EngineProcess(
+            var seen = EngineProcess(
                 pid: process.pid, parent: process.parent, title: name, cpuTicks: process.cpuTicks,
                 residentBytes: process.residentPages * pageSize)
+            seen.diskBytes = ProcessTable.diskBytes(of: process.pid) + process.majorFaults * pageSize
+            return seen
         }
         let workers = zip(living.map(\.identity), processes).filter { $0.0.pid != membership.session }
         perform { $0.watch(workers) }

@@ -39,34 +39,13 @@ package struct ProcPortInspector: PortInspector {
         var unseen = inodes
         var listeners: [PortListener] = []
         for pid in pids {
-            let held = sockets(of: pid).intersection(inodes)
-            guard !held.isEmpty, let process = ProcessTable.stat(of: pid) else { continue }
+            guard let held = ProcessSockets.inodes(of: pid)?.intersection(inodes), !held.isEmpty,
+                let process = ProcessTable.stat(of: pid)
+            else { continue }
             unseen.subtract(held)
             listeners.append(PortListener(pid: pid, command: ProcessTable.title(of: process)))
         }
         if !unseen.isEmpty { listeners.append(PortListener(pid: nil, command: nil)) }
         return listeners
-    }
-
-    private static func sockets(of pid: Int32) -> Set<UInt64> {
-        let folder = "/proc/\(pid)/fd"
-        guard let stream = opendir(folder) else { return [] }
-        defer { closedir(stream) }
-        var inodes: Set<UInt64> = []
-        while let name = LinuxFileStore.nextName(stream) {
-            if let inode = socketInode("\(folder)/\(name)") { inodes.insert(inode) }
-        }
-        return inodes
-    }
-
-    /// The link of a socket reads `socket:[12345]`.
-    private static func socketInode(_ link: String) -> UInt64? {
-        let target = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-            guard let start = buffer.baseAddress else { return "" }
-            let length = readlink(link, start, buffer.count)
-            return String(decoding: buffer.prefix(max(0, length)).map(UInt8.init(bitPattern:)), as: UTF8.self)
-        }
-        guard target.hasPrefix("socket:["), target.hasSuffix("]") else { return nil }
-        return UInt64(target.dropFirst("socket:[".count).dropLast())
     }
 }

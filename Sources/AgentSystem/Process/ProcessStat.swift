@@ -11,6 +11,8 @@ struct ProcessStat: Equatable, Sendable {
     /// Clock ticks after boot. With the pid it names a process for good, as the pid alone does not.
     var startTime: UInt64
     var residentPages: UInt64
+    /// Pages of mapped files that had to be read from a disk.
+    var majorFaults: UInt64
 
     var identity: ProcessIdentity { ProcessIdentity(pid: pid, startTime: startTime) }
 
@@ -35,12 +37,14 @@ extension ProcessStat {
             return Number(String(decoding: fields[number - 3], as: UTF8.self))
         }
         guard let state = fields.first?.first, let parent: Int32 = field(4), let session: Int32 = field(6),
+            let majorFaults: UInt64 = field(12),
             let user: UInt64 = field(14), let system: UInt64 = field(15), let startTime: UInt64 = field(22),
             let residentPages: UInt64 = field(24)
         else { return nil }
         self.init(
             pid: pid, command: String(decoding: line[(open + 1)..<close], as: UTF8.self), state: state, parent: parent,
-            session: session, cpuTicks: user &+ system, startTime: startTime, residentPages: residentPages)
+            session: session, cpuTicks: user &+ system, startTime: startTime, residentPages: residentPages,
+            majorFaults: majorFaults)
     }
 }
 

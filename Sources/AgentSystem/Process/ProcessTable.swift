@@ -33,6 +33,13 @@ enum ProcessTable {
         return words.isEmpty ? process.command : String(decoding: Array(words.joined(separator: [0x20])), as: UTF8.self)
     }
 
+    /// Bytes the process had read from disks; 0 where the kernel does not let us look.
+    static func diskBytes(of pid: Int32) -> UInt64 {
+        let text = String(decoding: read("/proc/\(pid)/io", limit: 1024) ?? [], as: UTF8.self)
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("read_bytes: ") }) else { return 0 }
+        return UInt64(line.dropFirst("read_bytes: ".count)) ?? 0
+    }
+
     /// Changes at every boot, so that pids and start times of an earlier boot are known for what they are.
     static func bootID() -> String {
         let bytes = read("/proc/sys/kernel/random/boot_id", limit: 64) ?? []

@@ -12,6 +12,7 @@ package final class SystemdEngineHost: EngineHost {
     private let looks: UnitLooks
     private let current = Mutex<UnitLife?>(nil)
     private let seen = Mutex<[EngineProcess]>([])
+    private let traffic = Mutex(TrafficCount())
 
     /// - Parameters:
     ///   - path: the socket of `crosslogic-enginectl`.
@@ -100,6 +101,8 @@ package final class SystemdEngineHost: EngineHost {
         executor.queue.async { life.assumeIsolated { $0.order(verb) } }
     }
 
+    private var group: ControlGroup? { current.withLock { $0 }?.group.withLock { $0 } }
+
     private func look() {
         looks.look { [weak self] found in
             guard let self, let life = current.withLock({ $0 }), let group = life.group.withLock({ $0 }) else { return }
@@ -124,6 +127,14 @@ extension SystemdEngineHost: PortInspector {
     }
 
     package func listens(onTCPPort port: UInt16, anyOf pids: [Int32]) -> Bool {
-        current.withLock { $0 }?.group.withLock { $0 }?.listens(onTCPPort: port) ?? false
+        group?.listens(onTCPPort: port) ?? false
+    }
+}
+
+/// The engine's connections are those of its cgroup.
+extension SystemdEngineHost: TrafficMeter {
+    package func traffic(of pids: [Int32], servingPort: UInt16) -> EngineTraffic? {
+        guard let id = group?.id, let connections = TCPConnection.all() else { return nil }
+        return traffic.withLock { $0.count(connections, servingPort: servingPort) { $0.cgroup == id } }
     }
 }

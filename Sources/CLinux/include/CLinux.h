@@ -54,6 +54,24 @@ int clinux_ignore_signal(int signal);
 /// 1024 without privilege, no IPv6). Binds to the port for a moment.
 int clinux_tcp_port_is_free(uint16_t port);
 
+/// One TCP connection of this network namespace.
+struct clinux_connection {
+    /// The same for as long as the socket lives, and never given to another one.
+    uint64_t cookie;
+    /// Of the socket's maker: the inode number of a cgroup2 folder; 0 where the kernel does not tell.
+    uint64_t cgroup;
+    uint64_t inode;
+    /// Payload received since it was opened.
+    uint64_t received;
+    uint32_t owner;
+    uint16_t local_port;
+    uint16_t remote_port;
+    int is_loopback;
+};
+
+/// Asks the kernel for the established connections of IPv4 or IPv6 and calls `each` for every one. 0, or -1 and errno.
+int clinux_each_connection(int is_ipv6, void (*each)(const struct clinux_connection *, void *), void *context);
+
 /// The cgroup ids (inode numbers of cgroup2 folders) in which the sockets that listen on the TCP port were made; 0 where
 /// the kernel does not tell. Their number, at most `capacity`, or -1 and errno.
 int clinux_listener_cgroups(uint16_t port, uint64_t *ids, int capacity);

@@ -4,7 +4,7 @@ internal import AgentTestKit
 /// Drives a machine with events a second apart.
 struct MachineScript {
     private(set) var machine = NodeMachine()
-    private var now = BootInstant(nanoseconds: 0)
+    private(set) var now = BootInstant(nanoseconds: 0)
 
     init(_ events: [NodeEvent] = []) {
         for event in events { on(event) }

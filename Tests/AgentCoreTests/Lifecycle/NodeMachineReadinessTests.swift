@@ -87,9 +87,7 @@ internal import Testing
         #expect(script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
         for _ in 1...60 { script.on(.healthAnswered(.refused)) }
         #expect(!script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
-        var busy = EngineProcess.named("VLLM::EngineCore", pid: 101)
-        busy.cpuTicks = 5
-        script.on(.engineProcessesSeen([busy]))
+        script.on(.engineMoved(EngineVitals(cpuTicks: [101: 25], diskBytes: 0, logBytes: 0)))
         #expect(script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
     }
 
@@ -120,7 +118,7 @@ extension MachineScript {
     var snapshot: NodeSnapshot {
         machine.snapshot(
             nodeID: "node-1", port: 8000, versions: NodeSnapshot.Versions(agent: "test"),
-            at: BootInstant(nanoseconds: 0))
+            at: now)
     }
 
     var timings: Timings { snapshot.timings }

@@ -10,7 +10,7 @@ struct EngineMembershipTests {
     static func process(_ pid: Int32, parent: Int32, session: Int32, since: UInt64 = 2000) -> ProcessStat {
         ProcessStat(
             pid: pid, command: "x", state: UInt8(ascii: "S"), parent: parent, session: session, cpuTicks: 0,
-            startTime: since, residentPages: 0)
+            startTime: since, residentPages: 0, majorFaults: 0)
     }
 
     static let table = [

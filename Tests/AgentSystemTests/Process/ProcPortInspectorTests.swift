@@ -63,7 +63,7 @@ struct ProcPortInspectorTests {
 }
 
 /// A TCP socket on a free port of the loopback address.
-private struct ListeningSocket {
+struct ListeningSocket {
     var descriptor: Int32
     var port: UInt16
 

@@ -41,12 +41,12 @@ actor UnitLooks {
             let words = lines[index + 1].split(separator: " ")
             let line = String(lines[index + 1].prefix(256)).trimmingBlanks
             let title = words.first.flatMap { $0.hasPrefix("VLLM::") ? String($0) : nil } ?? line
-            return (
-                process.identity,
-                EngineProcess(
-                    pid: process.pid, parent: process.parent, title: title.isEmpty ? process.command : title,
-                    cpuTicks: process.cpuTicks, residentBytes: process.residentPages * pageSize)
-            )
+            var seen = EngineProcess(
+                pid: process.pid, parent: process.parent, title: title.isEmpty ? process.command : title,
+                cpuTicks: process.cpuTicks, residentBytes: process.residentPages * pageSize)
+            // What it reads by read(2) is in /proc/PID/io, which is for its own user.
+            seen.diskBytes = process.majorFaults * pageSize
+            return (process.identity, seen)
         }
     }
 }
