@@ -46,9 +46,9 @@ package struct Agent: Sendable {
         let handovers = HandoverFile(folder: settings.runtimeFolder, files: ports.files, log: ports.log)
         let outbox = Outbox(
             folder: "\(settings.stateFolder)/outbox", files: ports.files, controlPlane: eventsEndpoint, log: ports.log,
-            stored: { await handovers.settle() })
+            handovers: handovers)
         view.watch(outbox)
-        let engine = EngineEffects(settings: settings, ports: ports, handovers: handovers)
+        let engine = EngineEffects(settings: settings, ports: ports, outbox: outbox)
         let ending = await withDiscardingTaskGroup(returning: Ending.self) { group in
             let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox, outbox: outbox)
             if let left = await handovers.load() {
@@ -69,7 +69,7 @@ package struct Agent: Sendable {
             group.addTask { for await request in requests { inbox.send(request.event) } }
             for task in standing { group.addTask { await task() } }
 
-            var loop = RunLoop(agent: self, outbox: outbox, inbox: inbox, engine: engine, handovers: handovers)
+            var loop = RunLoop(agent: self, outbox: outbox, inbox: inbox, engine: engine)
             loop.showLife(in: &group)
             for await arrival in arrivals {
                 loop.take(arrival, in: &group)

@@ -19,13 +19,13 @@ final class EngineEffects: Sendable {
     private let preparer: EnginePreparer
     private let locator: EngineLocator
     private let logPath: String
-    private let handovers: HandoverFile
+    private let outbox: Outbox
     private let state = Mutex(State())
     private let leftovers = OnlyOnce()
 
-    init(settings: AgentSettings, ports: AgentPorts, handovers: HandoverFile) {
+    init(settings: AgentSettings, ports: AgentPorts, outbox: Outbox) {
         self.ports = ports
-        self.handovers = handovers
+        self.outbox = outbox
         logPath = settings.engineLog
         probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
         preparer = EnginePreparer(settings: settings, ports: ports)
@@ -65,9 +65,9 @@ final class EngineEffects: Sendable {
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
-        handovers.logBegins(at: log.start)
+        outbox.handovers?.logBegins(at: log.start)
         // Before the engine is there: whoever finds it must know what it is.
-        await handovers.settle()
+        await outbox.storeAll()
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
@@ -156,7 +156,7 @@ extension EngineEffects {
     }
 
     /// What an earlier agent left leads nowhere.
-    func forgetHandover() async { await handovers.forget() }
+    func forgetHandover() async { await outbox.handovers?.forget() }
 
     func follow(_ adoption: Adoption, _ inbox: Inbox) async {
         await follow(adoption.engine.events, adoption.log, inbox)

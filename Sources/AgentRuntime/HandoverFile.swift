@@ -4,15 +4,17 @@ internal import Locking
 
 /// `RUNTIME_DIR/handover.json`: always what a successor needs to go on with the engine that runs.
 ///
-/// The run loop keeps the newest in memory, before it tells anybody what has changed; `settle` brings it to the file.
-/// Events are stored first, then the file is settled, and only then are they delivered. So what a successor finds
-/// delivered is in the file, and what the file lacks is in an event it finds stored (`settled(with:)`).
+/// The outbox keeps the newest in memory, together with the events that go with it; it freezes it when all of those are
+/// stored, settles it, and only then delivers them. So no event is missing that the file counts as told, what was
+/// delivered is in the file, and what the file lacks is in an event that a successor finds stored (`completed(by:)`).
 final class HandoverFile: Sendable {
     private struct State {
         var handover: Handover?
         var logStart: Int64 = 0
-        /// Counts changes; the file is at `written`.
+        /// Counts changes.
         var version = 0
+        var frozen: (version: Int, content: [UInt8]?) = (0, nil)
+        /// The version in the file.
         var written = 0
     }
 
@@ -29,12 +31,22 @@ final class HandoverFile: Sendable {
         disk = Disk()
     }
 
-    /// nil: there is nothing to take over.
-    func keep(_ handover: Handover?) {
+    /// nil: there is nothing to take over. Answers whether that is news.
+    func keep(_ handover: Handover?) -> Bool {
         state.withLock { state in
-            guard handover != state.handover else { return }
+            guard handover != state.handover else { return false }
             state.handover = handover
             state.version += 1
+            return true
+        }
+    }
+
+    /// What is kept now may be written.
+    func freeze() {
+        state.withLock { state in
+            guard state.frozen.version < state.version else { return }
+            let (handover, start) = (state.handover, state.logStart)
+            state.frozen = (state.version, handover.map { HandoverCodec.render($0, logStart: start) })
         }
     }
 
@@ -67,18 +79,18 @@ final class HandoverFile: Sendable {
     }
 
     private func write() {
-        let (version, handover, logStart) = state.withLock { ($0.version, $0.handover, $0.logStart) }
-        guard state.withLock({ $0.written }) < version else { return }
-        if let handover {
+        let (frozen, written) = state.withLock { ($0.frozen, $0.written) }
+        guard written < frozen.version else { return }
+        if let content = frozen.content {
             do throws(FileFailure) {
-                try files.writeForThisBoot(HandoverCodec.render(handover, logStart: logStart), to: path, mode: 0o600)
+                try files.writeForThisBoot(content, to: path, mode: 0o600)
             } catch {
                 log.write(.warning, "an agent after this one could not go on with the engine: \(error.message)")
             }
         } else {
             remove()
         }
-        state.withLock { $0.written = max($0.written, version) }
+        state.withLock { $0.written = max($0.written, frozen.version) }
     }
 
     private func remove() {

@@ -12,15 +12,13 @@ struct RunLoop {
     private var assignments: [Assignment] = []
     private var timers: [NodeTimer: UInt64] = [:]
     private var timersArmed: UInt64 = 0
-    private let handovers: HandoverFile
     private var service = ServiceReport()
     private(set) var isFinished = false
     private(set) var ending = Agent.Ending.done
 
-    init(agent: Agent, outbox: Outbox, inbox: Inbox, engine: EngineEffects, handovers: HandoverFile) {
+    init(agent: Agent, outbox: Outbox, inbox: Inbox, engine: EngineEffects) {
         self.agent = agent
         self.engine = engine
-        self.handovers = handovers
         self.outbox = outbox
         self.inbox = inbox
         redaction = agent.redaction(with: [])
@@ -65,14 +63,13 @@ struct RunLoop {
             outbox.follow(handover.assignment)
         }
         let actions = machine.handle(event.redacted(by: redaction), at: now)
-        // Before anybody is told of it.
-        handovers.keep(machine.handover)
         let node = snapshot(at: now)
         agent.view.publish(node)
         service.tell(node, actions, agent)
         // Its own events come before it in the list, and are for its callback already.
         for case .prepare(let assignment) in actions { outbox.follow(assignment) }
-        for action in actions { perform(action, node: node, in: &group) }
+        add(actions, node)
+        for action in actions { perform(action, in: &group) }
     }
 
     /// The engine of the assignment before may still have something to say.
@@ -81,9 +78,7 @@ struct RunLoop {
         redaction = agent.redaction(with: assignments)
     }
 
-    private mutating func perform(
-        _ action: NodeAction, node: NodeSnapshot, in group: inout DiscardingTaskGroup
-    ) {
+    private mutating func perform(_ action: NodeAction, in group: inout DiscardingTaskGroup) {
         let (engine, inbox) = (engine, inbox)
         switch action {
         case .prepare(let assignment): group.addTask { await engine.prepare(assignment, inbox) }
@@ -97,9 +92,8 @@ struct RunLoop {
             if timer == .delivery { outbox.leave() }
             arm(timer, after: delay, in: &group)
         case .cancel(let timer): timers[timer] = nil
-        // Told together with the status line, in `ServiceReport`.
-        case .notifyReady, .notifyStopping, .extendStartTimeout: break
-        case .report(let report): add(report, node: node)
+        // Told together, in `ServiceReport` and `add`.
+        case .notifyReady, .notifyStopping, .extendStartTimeout, .report: break
         case .remember(let record): group.addTask { await engine.starts.learn(record) }
         case .tell(let message):
             let (level, line) = OperatorPhrases.line(message)
@@ -129,12 +123,17 @@ struct RunLoop {
         }
     }
 
-    private func add(_ report: Report, node: NodeSnapshot) {
-        let id = agent.ports.random.identifier()
+    /// All reports of one event at once, with the handover that goes with them.
+    private func add(_ actions: [NodeAction], _ node: NodeSnapshot) {
         let wallTime = agent.ports.clocks.wallTime()
-        let dropped = outbox.add(report.kind, id: id) { sequence in
-            EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
+        let drafts = actions.compactMap { action -> Outbox.Draft? in
+            guard case .report(let report) = action else { return nil }
+            let id = agent.ports.random.identifier()
+            return Outbox.Draft(kind: report.kind, id: id) { sequence in
+                EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
+            }
         }
+        let dropped = outbox.add(drafts, handover: machine.handover)
         if dropped > 0 { agent.ports.log.write(.warning, "the outbox is full: an event was dropped") }
     }
 }

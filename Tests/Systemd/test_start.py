@@ -20,7 +20,7 @@ def test_boot_leads_to_ready_and_waits_for_no_model(
 ) -> None:
     engine.behave(speed=5)
     plane.assign(**assignment(stack))
-    # The machine's own boot, all its jobs done, comes before the model's.
+    # multi-user.target is there before the model is.
     node = make_node(enabled=True)
     assert node.machine.property(AGENT, "ActiveState") == "activating"
     assert not node.is_active(SERVING)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import MakeNode
+from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, LOG, Node
+from node import AGENT, ENGINE, LOG, Node, assignment
+from scripted_control_plane import ScriptedControlPlane
 
 # Ratchets: only ever down. Most agents that are shipped with distributions stand above 9.
 EXPOSURE = {AGENT: 1.1, ENGINE: 1.6, "crosslogic-enginectl@.service": 1.1}
-
-
-@pytest.fixture(scope="module")
-def exposures() -> dict[str, float]:
-    return {}
 
 
 def test_systemd_finds_no_fault_with_them(node: Node) -> None:
@@ -68,10 +64,12 @@ def test_door_knows_its_verbs_only(node: Node, verb: str) -> None:
 
 def test_engine_started_by_hand_says_what_it_misses(node: Node) -> None:
     assert node.systemctl("start", ENGINE, check=False).code != 0
-    assert "/run/crosslogic/engine.env" in node.machine.journal("-u", ENGINE)
+    assert "AssertPathExists=/run/crosslogic/engine.env" in node.machine.run("systemctl", "cat", ENGINE).out
+    assert node.machine.property(ENGINE, "AssertResult") == "no"
 
 
-def test_log_is_in_tmp_for_whoever_looks_there(node: Node) -> None:
+def test_log_is_in_tmp_for_whoever_looks_there(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
+    plane.assign(**assignment(stack))
     node.start_and_serve()
     assert "Starting vLLM server" in node.machine.run("cat", "/tmp/vllm.log").out
     private = node.machine.property(ENGINE, "PrivateTmp")
@@ -79,8 +77,10 @@ def test_log_is_in_tmp_for_whoever_looks_there(node: Node) -> None:
 
 
 @pytest.mark.parametrize("trap", ["ln -s /etc/victim", "echo mine >", "mkfifo", "mkdir", "ln /etc/victim"])
-def test_trap_in_tmp_is_neither_followed_nor_written(make_node: MakeNode, trap: str) -> None:
-    node = make_node()
+def test_trap_in_tmp_is_neither_followed_nor_written(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, trap: str
+) -> None:
+    plane.assign(**assignment(stack))
     node.machine.shell("echo untouched >/etc/victim; rm -f /tmp/vllm.log")
     # A hard link over file systems is nothing an attacker can make either.
     node.machine.shell(f"cd /tmp && {trap} /tmp/vllm.log && chown -h nobody /tmp/vllm.log", check=False)
@@ -89,13 +89,12 @@ def test_trap_in_tmp_is_neither_followed_nor_written(make_node: MakeNode, trap: 
     assert node.machine.run("readlink", "/tmp/vllm.log").out.strip() == str(LOG)
 
 
-def test_edits_by_drop_in_are_respected(node: Node) -> None:
+def test_edits_by_drop_in_are_respected(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
+    plane.assign(**assignment(stack))
     node.drop_in(ENGINE, "[Service]\nEnvironment=EDITED=yes\nNice=7\n")
     node.start_and_serve()
     pid = node.main_pid(ENGINE)
-    assert "EDITED=yes" in node.machine.run("tr", "\\0", "\n", stdin="").out or (
-        "EDITED=yes" in node.machine.shell(f"tr '\\0' '\\n' </proc/{pid}/environ").out
-    )
+    assert "EDITED=yes" in node.machine.shell(f"tr '\\0' '\\n' </proc/{pid}/environ").out.splitlines()
     assert node.machine.run("ps", "-o", "ni=", "-p", str(pid)).out.strip() == "7"
 
 
