@@ -39,6 +39,7 @@ package struct Agent: Sendable {
     /// - Parameters:
     ///   - requests: what comes in as signals.
     ///   - standing: tasks of the same lifetime as the agent, such as the heartbeat server.
+    /// - Returns: whether the engine ended with the agent.
     package func run(
         requests: some AsyncSequence<Request, Never> & Sendable, standing: [@Sendable () async -> Void]
     ) async -> Ending {

@@ -164,10 +164,9 @@ class Node:
         group = self.machine.property(ENGINE, "ControlGroup")
         if not group:
             return []
-        try:
-            return [int(pid) for pid in self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").out.split()]
-        except Exception:  # noqa: BLE001 - the group went away meanwhile
-            return []
+        # The group may go away meanwhile.
+        procs = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
+        return [int(pid) for pid in procs.out.split()]
 
     def last_exit(self) -> dict[str, Any] | None:
         path = self.machine.path("/var/lib/crosslogic/last-exit.json")

@@ -81,9 +81,7 @@ def test_failure_is_in_the_status(
     assert node.machine.property(AGENT, "ActiveState") == "activating"
 
 
-def test_new_assignment_turns_the_target_off_and_on(
-    node: Node, stack: Stack, plane: ScriptedControlPlane
-) -> None:
+def test_new_assignment_turns_the_target_off_and_on(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
     plane.assign(**assignment(stack))
     first = node.start_and_serve()["engine"]["pid"]
     wait_for("the target is active", lambda: node.is_active(SERVING), 5)

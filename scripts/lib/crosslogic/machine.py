@@ -115,7 +115,7 @@ class Machine:
     def power_off(self, seconds: float = 60) -> None:
         """As an operator does it: every stop job runs."""
         self.run("systemctl", "poweroff", check=False)
-        wait_for(f"{self.name} is off", lambda: (self.folder / "exit").exists(), seconds)
+        wait_for(f"{self.name} is off", (self.folder / "exit").exists, seconds)
 
     def close(self) -> None:
         """Ends every process inside at once, and forgets the machine."""
@@ -183,7 +183,7 @@ class Machine:
 
         return (
             f"name={shlex.quote(self.name)}\nlower={shlex.quote(str(self.root))}\nsize=50%\n"
-            f"layers={array([str(layer) for layer in self.layers])}\nbinds={array([str(bind) for bind in self.binds])}\n"
+            f"layers={array(list(map(str, self.layers)))}\nbinds={array(list(map(str, self.binds)))}\n"
         )
 
     def _read(self, name: str) -> str:
