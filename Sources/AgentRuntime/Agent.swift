@@ -88,7 +88,7 @@ package struct Agent: Sendable {
 
     /// Goes on with the engine of an earlier agent, where it may.
     private func takeOver(
-        _ left: (handover: Handover, logStart: Int64), _ engine: EngineEffects, _ outbox: Outbox, _ inbox: Inbox,
+        _ left: (handover: Handover, log: LogStart), _ engine: EngineEffects, _ outbox: Outbox, _ inbox: Inbox,
         in group: inout DiscardingTaskGroup
     ) async {
         guard let adoption = await engine.adopt(left, pending: outbox.events) else {

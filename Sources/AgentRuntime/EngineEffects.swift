@@ -65,7 +65,7 @@ final class EngineEffects: Sendable {
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
-        outbox.handovers?.logBegins(at: log.start)
+        outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
         await follow(ports.engineHost.run(launch), log, inbox)
@@ -142,9 +142,9 @@ extension EngineEffects {
     }
 
     /// nil where no engine runs that this agent may go on with; what runs otherwise is for `removeLeftovers`.
-    func adopt(_ left: (handover: Handover, logStart: Int64), pending: [OutboxEvent]) async -> Adoption? {
+    func adopt(_ left: (handover: Handover, log: LogStart), pending: [OutboxEvent]) async -> Adoption? {
         guard let handover = left.handover.completed(by: pending), let prepared = handover.timeline[.preflightDone],
-            let log = try? ports.engineLog.follow(logPath, from: left.logStart),
+            let log = try? ports.engineLog.follow(logPath, from: left.log),
             let engine = await ports.engineHost.adopt(startedAfter: prepared)
         else { return nil }
         let install = locator.locate()

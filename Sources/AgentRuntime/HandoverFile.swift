@@ -10,7 +10,7 @@ internal import Locking
 final class HandoverFile: Sendable {
     private struct State {
         var handover: Handover?
-        var logStart: Int64 = 0
+        var origin: LogCheckpoint?
         /// Counts changes.
         var version = 0
         var frozen: (version: Int, content: [UInt8]?) = (0, nil)
@@ -45,15 +45,15 @@ final class HandoverFile: Sendable {
     func freeze() {
         state.withLock { state in
             guard state.frozen.version < state.version else { return }
-            let (handover, start) = (state.handover, state.logStart)
-            state.frozen = (state.version, handover.map { HandoverCodec.render($0, logStart: start) })
+            let (handover, origin) = (state.handover, state.origin)
+            state.frozen = (state.version, handover.map { HandoverCodec.render($0, origin: origin) })
         }
     }
 
     /// The engine that is about to be started writes from here on.
-    func logBegins(at offset: Int64) {
+    func logBegins(at origin: LogCheckpoint?) {
         state.withLock { state in
-            state.logStart = offset
+            state.origin = origin
             state.version += 1
         }
     }
@@ -63,12 +63,12 @@ final class HandoverFile: Sendable {
     }
 
     /// What an earlier agent left.
-    func load() async -> (handover: Handover, logStart: Int64)? {
+    func load() async -> (handover: Handover, log: LogStart)? {
         await disk.run {
             guard let bytes = try? self.files.read(self.path, limit: HandoverCodec.maximumBytes),
                 let found = HandoverCodec.parse(bytes)
             else { return nil }
-            self.state.withLock { $0.logStart = found.logStart }
+            if case .checkpoint(let origin) = found.log { self.state.withLock { $0.origin = origin } }
             return found
         }
     }

@@ -4,10 +4,10 @@ package import AgentCore
 package enum HandoverCodec {
     package static let maximumBytes = 1 << 20
 
-    /// `logStart` is where in the engine's log this execution begins, in bytes.
-    package static func render(_ handover: Handover, logStart: Int64) -> [UInt8] {
+    /// `origin` is where in the engine's log this execution begins; nil where there was no log yet.
+    package static func render(_ handover: Handover, origin: LogCheckpoint?) -> [UInt8] {
         var fields: [String: JSONValue] = [
-            "assignment": AssignmentCodec.encode(handover.assignment), "log_start": .integer(logStart),
+            "assignment": AssignmentCodec.encode(handover.assignment),
             "failures": .integer(Int64(handover.restarts.failures)),
             "restarts": .integer(Int64(handover.restarts.restarts)),
             "timeline": .array(
@@ -19,21 +19,22 @@ package enum HandoverCodec {
                 }),
         ]
         fields["canary_ns"] = (handover.canaryTook?.inNanoseconds).map(JSONValue.integer)
+        fields["log"] = origin.flatMap { try? JSONValue.parse(LogCheckpointCodec.encode($0)) }
         return JSONValue.object(fields).rendered()
     }
 
     /// nil for bytes that are no handover: the successor then begins anew.
-    package static func parse(_ bytes: [UInt8]) -> (handover: Handover, logStart: Int64)? {
+    package static func parse(_ bytes: [UInt8]) -> (handover: Handover, log: LogStart)? {
         guard let document = try? JSONValue.parse(bytes), let assignment = document["assignment"],
-            let wish = try? AssignmentCodec.decode(assignment.rendered(), defaults: AssignmentDefaults()),
-            let logStart = document["log_start"]?.integerValue, logStart >= 0
+            let wish = try? AssignmentCodec.decode(assignment.rendered(), defaults: AssignmentDefaults())
         else { return nil }
         let restarts = RestartPolicy(
             failures: count(document["failures"]), restarts: count(document["restarts"]))
         let handover = Handover(
             assignment: wish, timeline: timeline(document["timeline"]),
             canaryTook: (document["canary_ns"]?.integerValue).map(Duration.nanoseconds), restarts: restarts)
-        return (handover, logStart)
+        let origin = document["log"].flatMap { LogCheckpointCodec.decode($0.rendered()) }
+        return (handover, origin.map(LogStart.checkpoint) ?? .beginning)
     }
 
     private static func count(_ value: JSONValue?) -> Int {

@@ -28,6 +28,7 @@ package enum SnapshotCodec {
         .object([
             "node_id": .string(node.nodeID), "generation": optional(node.generation.map(JSONValue.integer)),
             "timeline": timeline(node.timeline), "timings": timings(node.timings),
+            "phases": SpanCodec.phases(node.account), "unattributed_s": .number(node.account.unattributed),
         ])
     }
 
@@ -40,6 +41,8 @@ package enum SnapshotCodec {
             "phase": optional((node.phase?.rawValue).map(JSONValue.string)),
             "model": optional(node.model.map(JSONValue.string)),
             "timeline": timeline(node.timeline),
+            "phases": SpanCodec.phases(node.account),
+            "unattributed_s": .number(node.account.unattributed),
             "timings": timings(node.timings),
             "monotonic_ns": .integer(node.takenAt.nanoseconds),
         ]
@@ -85,6 +88,7 @@ package enum SnapshotCodec {
             "bytes": optional(progress.bytes.map { .integer(Int64(clamping: $0)) }),
             "total_bytes": optional(progress.totalBytes.map { .integer(Int64($0)) }),
             "bytes_per_second": optional(progress.rate.map(JSONValue.number)),
+            "seconds_left": optional(progress.secondsLeft.map(JSONValue.number)),
         ])
     }
 

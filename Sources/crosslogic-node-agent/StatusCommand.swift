@@ -86,7 +86,7 @@ struct StatusCommand: AsyncParsableCommand {
 
 struct TimelineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "timeline", abstract: "Show when each phase of the start began and how long it took.",
+        commandName: "timeline", abstract: "Show where the time of the start went, phase by phase.",
         discussion: "Exit codes: 0 shown; 69 no agent answers.")
 
     @OptionGroup var question: HeartbeatQuestion

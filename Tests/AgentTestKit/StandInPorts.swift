@@ -21,7 +21,8 @@ package final class RecordingServiceManager: ServiceManager {
 package struct SilentEngineLog: EngineLogSource {
     private struct Follower: EngineLogFollower {
         let end = AsyncStream<Never>.makeStream()
-        let start: Int64 = 0
+
+        func replay() async -> [UInt8]? { nil }
 
         func next() async -> [UInt8]? {
             for await _ in end.stream {}
@@ -29,11 +30,11 @@ package struct SilentEngineLog: EngineLogSource {
         }
 
         func finish() { end.continuation.finish() }
+        func checkpoint(behind count: Int64) async -> LogCheckpoint? { nil }
     }
 
     package init() {}
-    package func follow(_ path: String) throws(FailureReport) -> any EngineLogFollower { Follower() }
-    package func follow(_ path: String, from offset: Int64) throws(FailureReport) -> any EngineLogFollower {
+    package func follow(_ path: String, from start: LogStart) throws(FailureReport) -> any EngineLogFollower {
         Follower()
     }
 }

@@ -14,12 +14,15 @@ internal import Testing
         handover.assignment.store.sessionToken = Secret("canary-session")
         handover.assignment.maxModelLength = 4096
         handover.assignment.extraArguments = ["--enforce-eager"]
-        let found = try #require(HandoverCodec.parse(HandoverCodec.render(handover, logStart: 42)))
+        let position = LogPosition(device: 1, inode: 2, offset: 0, fingerprint: LogFingerprint(of: []))
+        let origin = LogCheckpoint(origin: position, understood: position)
+        let found = try #require(HandoverCodec.parse(HandoverCodec.render(handover, origin: origin)))
         #expect(found.handover == handover)
-        #expect(found.logStart == 42)
+        #expect(found.log == .checkpoint(origin))
+        #expect(HandoverCodec.parse(HandoverCodec.render(handover, origin: nil))?.log == .beginning)
     }
 
-    @Test("What is no handover is none", arguments: ["", "{", "[]", "{}", #"{"assignment":{},"log_start":1}"#])
+    @Test("What is no handover is none", arguments: ["", "{", "[]", "{}", #"{"assignment":{}}"#])
     func garbage(text: String) {
         #expect(HandoverCodec.parse([UInt8](text.utf8)) == nil)
     }

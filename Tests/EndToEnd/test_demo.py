@@ -29,13 +29,12 @@ def ground() -> Iterator[Path]:
 
 def start_demo(ground: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [SCRIPTS / "demo", "--engine", "simulated", *arguments],
+        # A shell that runs the tests in its background has Ctrl-C ignored, and children inherit that.
+        ["env", "--default-signal=INT", SCRIPTS / "demo", "--engine", "simulated", *arguments],
         env={**os.environ, "TMPDIR": str(ground)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A shell that runs the tests in its background has Ctrl-C ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

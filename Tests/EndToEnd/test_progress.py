@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from crosslogic import install
 from crosslogic.agent import Agent
 from crosslogic.console import Console
 from crosslogic.engine import SimulatedEngine
+from crosslogic.model import MODEL, ensure_model
+from crosslogic.s3 import S3Server
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
@@ -57,6 +60,42 @@ def test_store_that_accepts_and_never_answers_is_named_while_vllm_is_silent(
     failure = plane.wait_for_event("failed", engine.start_seconds)["data"]["failure"]
     assert failure["class"] == "endpoint_stalled"
     assert "has sent nothing" in failure["message"]
+
+
+@pytest.mark.real
+def test_weights_are_followed_by_their_bytes(
+    stack: Stack, plane: ScriptedControlPlane, start_agent: StartAgent, console: Console, rclone: Path
+) -> None:
+    """Over a slow link the engine's own bar stands still for seconds."""
+    engine = engines.real(install.ensure_engine(console))
+    store = S3Server(rclone, stack.folder / "slow", stack.folder / "slow.log", stack.canaries, megabytes_per_second=2)
+    store.upload(ensure_model(), MODEL)
+    wanted = assignment(stack)
+    wanted["r2"].update(endpoint=store.endpoint, access_key_id=store.access_key, secret_access_key=store.secret_key)
+    plane.assign(**wanted)
+    agent = start_agent(
+        plane.url,
+        CROSSLOGIC_ENGINE=str(engine.executable),
+        CROSSLOGIC_ENGINE_ARGS=" ".join(engine.arguments),
+        **engine.environment,
+    )
+    beats: list[dict[str, Any]] = []
+
+    def look() -> bool:
+        beat = agent.heartbeat()
+        if beat["phase"] == "weights_stream" and beat["progress"]:
+            beats.append(beat["progress"])
+        return beat["state"] == "serving"
+
+    wait_for("the model serves", look, engine.start_seconds, agent.running.why_gone)
+    weights = sum(path.stat().st_size for path in ensure_model().glob("*.safetensors"))
+    last = beats[-1]
+    assert last["total_bytes"] == pytest.approx(weights, rel=0.05)
+    assert last["bytes"] == pytest.approx(weights, rel=0.25), "the rest came after the last look"
+    assert len({beat["fraction"] for beat in beats}) >= 4
+    assert [beat["bytes"] for beat in beats] == sorted(beat["bytes"] for beat in beats)
+    rates = [beat["bytes_per_second"] for beat in beats if beat["bytes_per_second"]]
+    assert rates[-1] == pytest.approx(2 * 1024**2, rel=0.5)
 
 
 def test_start_like_earlier_ones_is_estimated(

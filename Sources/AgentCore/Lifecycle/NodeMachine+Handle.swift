@@ -1,6 +1,13 @@
 extension NodeMachine {
     /// The only way in. Effects follow the returned actions, after the state has changed.
     package mutating func handle(_ event: NodeEvent, at now: BootInstant) -> [NodeAction] {
+        let before = state
+        let actions = react(to: event, at: now)
+        account(for: event, in: before, at: now)
+        return actions
+    }
+
+    private mutating func react(to event: NodeEvent, at now: BootInstant) -> [NodeAction] {
         switch event {
         case .agentStarted: return agentStarted(at: now)
         case .assignmentReceived(let assignment): return assignmentReceived(assignment, at: now)

@@ -5,6 +5,8 @@
 package struct NodeMachine: Sendable {
     package internal(set) var state = NodeState.waiting
     package internal(set) var timeline = Timeline()
+    /// The same start, phase by phase.
+    var start = StartTimeline()
     package internal(set) var progress: LoadProgress?
     /// What earlier starts of this assignment took; nil when there was none.
     var expectation: StartExpectation?

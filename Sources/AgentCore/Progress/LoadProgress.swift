@@ -51,12 +51,14 @@ private struct ByteMeter: Equatable, Sendable {
     private let begin: UInt64
     private var last: UInt64
     private var lastAt: BootInstant
+    private let beganAt: BootInstant
     private(set) var rate: Double?
 
     init(_ total: UInt64, at now: BootInstant) {
         begin = total
         last = total
         lastAt = now
+        beganAt = now
     }
 
     var bytes: UInt64 { last - begin }
@@ -65,7 +67,8 @@ private struct ByteMeter: Equatable, Sendable {
         let seconds = (now - lastAt).inSeconds
         guard seconds > 0, total >= last else { return }
         let sample = Double(total - last) / seconds
-        let weight = seconds / (seconds + 5)
+        // A plain mean at first, so that the first sample does not count for more than it is.
+        let weight = seconds / min((now - beganAt).inSeconds, seconds + 5)
         rate = rate.map { $0 + (sample - $0) * weight } ?? sample
         last = total
         lastAt = now

@@ -27,6 +27,7 @@ package struct NodeSnapshot: Equatable, Sendable {
     /// nil while nothing is known of such starts, and when none is running.
     package var estimate: Estimate?
     package var timeline: Timeline
+    package var account: StartAccount
     package var timings: Timings
     package var engine: Engine?
     package var failure: FailureReport?
@@ -65,7 +66,7 @@ extension NodeMachine {
         return NodeSnapshot(
             nodeID: nodeID, generation: generation > 0 ? generation : nil, state: state.name,
             phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
-            estimate: estimate(at: now), timeline: timeline,
+            estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
             rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError, versions: versions,
             isServing: isServing, takenAt: now)

@@ -40,8 +40,9 @@ enum StatusLine {
 
     private static func weights(_ progress: LoadProgress) -> String {
         var text = progress.fraction.map { " \(Int($0 * 100)) %" } ?? ""
+        let rate = progress.rate.map { ", \(size($0))/s" } ?? ""
         if let bytes = progress.bytes, let total = progress.totalBytes {
-            text += " (\(size(Double(bytes))) of \(size(total)))"
+            text += " (\(size(Double(bytes))) of \(size(total))\(rate))"
         } else if let count = progress.count {
             text += " (\(count.done)/\(count.total)\(count.unit.map { " \($0.rawValue)" } ?? ""))"
         }

@@ -19,7 +19,7 @@ struct NodeMachineProgressTests {
         #expect(script.machine.progress?.fraction == 0.25)
         #expect(script.machine.progress?.count?.done == 0)
         #expect(script.machine.progress?.bytes == 250)
-        #expect(script.snapshot.status.hasPrefix("loading acme/tiny-llama: weights_stream 25 % (0 MB of 0 MB)"))
+        #expect(script.snapshot.status.hasPrefix("loading acme/tiny-llama: weights_stream 25 % (0 MB of 0 MB, 0 MB/s)"))
     }
 
     @Test("Without a total the bar tells the share, with bytes beside it")

@@ -13,7 +13,9 @@ BUCKET = "crosslogic-models"
 
 
 class S3Server:
-    def __init__(self, rclone: Path, folder: Path, log: Path, canaries: Canaries) -> None:
+    def __init__(
+        self, rclone: Path, folder: Path, log: Path, canaries: Canaries, megabytes_per_second: float | None = None
+    ) -> None:
         self.rclone = rclone
         self.access_key = canaries.new("R2 access key", 20)
         self.secret_key = canaries.new("R2 secret key", 40)
@@ -28,6 +30,8 @@ class S3Server:
             "RCLONE_DIR_CACHE_TIME": "1s",
             "RCLONE_POLL_INTERVAL": "0",
         }
+        if megabytes_per_second:
+            options["RCLONE_BWLIMIT"] = f"{megabytes_per_second}M"
         # By default rclone hashes the whole object on every GET.
         command = [rclone, "serve", "s3", "--addr", "127.0.0.1:0", "--etag-hash", "", folder]
         self.part = Part("S3 server", command, log, {"PATH": os.environ["PATH"], "HOME": str(folder), **options})
