@@ -69,7 +69,7 @@ struct RunLoop {
         // Its own events come before it in the list, and are for its callback already.
         for case .prepare(let assignment) in actions { outbox.follow(assignment) }
         add(actions, node)
-        for action in actions { perform(action, in: &group) }
+        for action in actions { perform(action, node: node, in: &group) }
     }
 
     /// The engine of the assignment before may still have something to say.
@@ -78,7 +78,9 @@ struct RunLoop {
         redaction = agent.redaction(with: assignments)
     }
 
-    private mutating func perform(_ action: NodeAction, in group: inout DiscardingTaskGroup) {
+    private mutating func perform(
+        _ action: NodeAction, node: NodeSnapshot, in group: inout DiscardingTaskGroup
+    ) {
         let (engine, inbox) = (engine, inbox)
         switch action {
         case .prepare(let assignment): group.addTask { await engine.prepare(assignment, inbox) }
@@ -96,8 +98,8 @@ struct RunLoop {
         case .notifyReady, .notifyStopping, .extendStartTimeout, .report: break
         case .remember(let record): group.addTask { await engine.starts.learn(record) }
         case .tell(let message):
-            let (level, line) = OperatorPhrases.line(message)
-            agent.ports.log.write(level, line)
+            let execution = agent.ports.engineHost.execution
+            agent.ports.log.write(OperatorLogEntry(message, about: node, execution: execution))
         case .handOver:
             ending = .handedOver
             isFinished = true

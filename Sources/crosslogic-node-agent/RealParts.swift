@@ -8,7 +8,7 @@ struct RealParts {
     private let http: CurlHTTPClient
     private let service: NotifySocket
 
-    init(settings: AgentSettings, log: StderrLog) {
+    init(settings: AgentSettings, log: any AgentLog) {
         let clocks = LinuxClocks()
         http = CurlHTTPClient(
             settings: CurlSettings(

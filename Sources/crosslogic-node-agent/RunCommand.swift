@@ -37,7 +37,7 @@ struct RunCommand: AsyncParsableCommand {
             Self.complain(error.faults)
             throw AgentExit.badSettings
         }
-        let log = StderrLog()
+        let log = AgentLogs.standard()
         defer { log.drain() }
         let lock = try takePlace(settings)
         let ending = await serve(settings, signals: signals, log: log)
@@ -46,7 +46,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func serve(
-        _ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: StderrLog
+        _ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: any AgentLog
     ) async -> Agent.Ending {
         let parts = RealParts(settings: settings, log: log)
         let view = NodeView()

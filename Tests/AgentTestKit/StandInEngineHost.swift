@@ -48,6 +48,8 @@ package final class StandInEngineHost: EngineHost {
 
     package func observe() -> [EngineProcess] { members.withLock { $0 } }
 
+    package var execution: String? { nil }
+
     package func adopt(startedAfter limit: BootInstant) async -> AdoptedEngine? {
         guard let pid = running.withLock({ $0 }) else { return nil }
         let (events, continuation) = AsyncStream<EngineHostEvent>.makeStream()

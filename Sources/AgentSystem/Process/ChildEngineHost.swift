@@ -76,6 +76,8 @@ package final class ChildEngineHost: EngineHost {
         return processes
     }
 
+    package var execution: String? { nil }
+
     /// Its engines end with their agent.
     package func adopt(startedAfter limit: BootInstant) async -> AdoptedEngine? { nil }
 

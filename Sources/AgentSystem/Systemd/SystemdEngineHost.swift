@@ -52,6 +52,8 @@ package final class SystemdEngineHost: EngineHost {
         return AdoptedEngine(pid: status.mainPID, startedAt: status.startedAt, events: stream)
     }
 
+    package var execution: String? { current.withLock { $0 }?.execution.withLock { $0 } }
+
     package func terminateMain() { order(.stop) }
 
     package func killAll() { order(.kill) }

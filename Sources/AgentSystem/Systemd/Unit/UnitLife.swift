@@ -28,6 +28,7 @@ actor UnitLife {
 
     /// nil until the unit runs. Behind a lock for readers outside of the actor.
     nonisolated let group = Mutex<ControlGroup?>(nil)
+    nonisolated let execution = Mutex<String?>(nil)
 
     init(
         on executor: QueueExecutor, clocks: any Clocks, door: EngineDoor,
@@ -53,6 +54,7 @@ actor UnitLife {
             finish(.startFailed(Self.refused(status), at: clocks.now()))
             return
         }
+        execution.withLock { $0 = status.invocation }
         events.yield(.started(pid: status.mainPID ?? 0, at: status.startedAt))
         follow(status)
     }
@@ -62,6 +64,7 @@ actor UnitLife {
         invocation = status.invocation
         let group = ControlGroup(name: status.controlGroup)
         self.group.withLock { $0 = group }
+        execution.withLock { [invocation] in $0 = invocation }
         changes = try? UnitChanges(group, records: ExitRecord.folder, queue: executor.queue) { [weak self] in
             self?.assumeIsolated { $0.look() }
         }
