@@ -13,7 +13,9 @@ struct NodeAgent: AsyncParsableCommand {
             78 a setting is missing or bad.
             """,
         version: AgentVersion.text,
-        subcommands: [RunCommand.self, StatusCommand.self, TimelineCommand.self, ExplainCommand.self])
+        subcommands: [
+            RunCommand.self, StatusCommand.self, TimelineCommand.self, ExplainCommand.self, ExecEngineCommand.self,
+        ])
 }
 
 enum AgentVersion {
@@ -23,5 +25,7 @@ enum AgentVersion {
 /// sysexits(3), so that a unit file can tell a mistake from bad luck.
 enum AgentExit {
     static let unavailable = ExitCode(69)
+    /// The engine goes on and so shall the agent: systemd starts it again (EX_TEMPFAIL).
+    static let restart = ExitCode(75)
     static let badSettings = ExitCode(78)
 }
