@@ -3,8 +3,8 @@
     connections = bandwidth × (time to first byte + chunk ÷ rate of one connection) ÷ chunk
 
 The streamer's `concurrency` is a number of clients. Each opens some 22 connections (counted: 22 at 1, 352 at 16), but
-fewer are busy: on `scripts/bench loading`'s link 16 at 1, 27 at 2, 45 at 8, as its rate over that of one connection says.
-Too many cost little on a thin link, too few cost much: hence twice what the arithmetic says, and a power of two.
+fewer are busy: over the link of `scripts/bench loading` 16 at 1, 27 at 2, 45 at 8, as its rate over that of one
+connection says. Too many cost little there, too few cost much: hence twice what the arithmetic says, and a power of two.
 """
 
 from __future__ import annotations
