@@ -4,7 +4,8 @@
 
 The streamer's `concurrency` is a number of clients. Each opens some 22 connections (counted: 22 at 1, 352 at 16), but
 fewer are busy: over the link of `scripts/bench loading` 16 at 1, 27 at 2, 45 at 8, as its rate over that of one
-connection says. Too many cost little there, too few cost much: hence twice what the arithmetic says, and a power of two.
+connection says. Too many cost little there, too few cost much: hence twice what the arithmetic says, rounded up to a
+power of two.
 """
 
 from __future__ import annotations
