@@ -22,6 +22,7 @@ package struct AgentSettings: Sendable {
     package var drainSeconds: Int
     /// A start without a sign of life for this long is ended; 0 never.
     package var stallSeconds: Int
+    package var preflight: PreflightMode
     /// Absolute path of a PEM bundle; nil trusts what the system trusts.
     package var certificateAuthorityFile: String?
     /// The environment the engine may inherit from.
@@ -71,6 +72,7 @@ extension AgentSettings {
         cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? environment["CACHE_DIRECTORY"] ?? "/var/cache/crosslogic"
         drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
         stallSeconds = Int(reader.integer("CROSSLOGIC_STALL_AFTER", in: 0...3600) ?? 60)
+        preflight = reader.choice("CROSSLOGIC_PREFLIGHT") ?? .on
         certificateAuthorityFile = reader.path("CROSSLOGIC_CA_FILE")
         self.environment = environment
         guard reader.faults.isEmpty else { throw SettingsFaults(faults: reader.faults) }

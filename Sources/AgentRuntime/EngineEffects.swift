@@ -19,6 +19,7 @@ final class EngineEffects: Sendable {
     private let ports: AgentPorts
     private let preparer: EnginePreparer
     private let locator: EngineLocator
+    private let preflight: Preflight
     private let state = Mutex(State())
 
     init(settings: AgentSettings, ports: AgentPorts) {
@@ -27,6 +28,7 @@ final class EngineEffects: Sendable {
         preparer = EnginePreparer(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
+        preflight = Preflight(settings: settings, ports: ports)
     }
 
     var install: EngineInstall? { state.withLock { $0.install } }
@@ -39,12 +41,21 @@ final class EngineEffects: Sendable {
             inbox.send(.startExpected(generation: assignment.generation, expected))
         }
         do throws(FailureReport) {
+            try await prove(assignment, on: install, inbox)
             let launch = try await preparer.prepare(assignment, on: install)
             state.withLock { $0.launch = (assignment.generation, launch) }
             inbox.send(.prepared(generation: assignment.generation))
         } catch {
             inbox.send(.preparationFailed(generation: assignment.generation, error))
         }
+    }
+
+    /// Before anything is written: what cannot work leaves no credentials behind.
+    private func prove(_ assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox) async throws(FailureReport)
+    {
+        guard let install, let report = await preflight.run(assignment, on: install) else { return }
+        inbox.send(.preflightDone(generation: assignment.generation, report))
+        if let failure = report.failure { throw failure }
     }
 
     /// The life of one engine. Its last event is the last thing that happens here: by then the log has been read to

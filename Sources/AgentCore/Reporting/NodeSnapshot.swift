@@ -31,6 +31,7 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var engine: Engine?
     package var failure: FailureReport?
     package var failureExit: EngineExit?
+    package var preflight: PreflightReport?
     package var rejectedFaults: [FieldFault]
     package var controlPlaneError: String?
     package var versions: Versions
@@ -67,7 +68,7 @@ extension NodeMachine {
             phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
             estimate: estimate(at: now), timeline: timeline,
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
-            rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError, versions: versions,
+            preflight: preflight, rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError, versions: versions,
             isServing: isServing, takenAt: now)
     }
 
