@@ -41,8 +41,9 @@ final class EngineEffects: Sendable {
             inbox.send(.startExpected(generation: assignment.generation, expected))
         }
         do throws(FailureReport) {
-            try await prove(assignment, on: install, inbox)
-            let launch = try await preparer.prepare(assignment, on: install)
+            let tuning = try await prove(assignment, on: install, inbox)
+            let launch = try await preparer.prepare(
+                tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
             state.withLock { $0.launch = (assignment.generation, launch) }
             inbox.send(.prepared(generation: assignment.generation))
         } catch {
@@ -50,12 +51,15 @@ final class EngineEffects: Sendable {
         }
     }
 
-    /// Before anything is written: what cannot work leaves no credentials behind.
-    private func prove(_ assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox) async throws(FailureReport)
-    {
-        guard let install, let report = await preflight.run(assignment, on: install) else { return }
-        inbox.send(.preflightDone(generation: assignment.generation, report))
-        if let failure = report.failure { throw failure }
+    /// Before anything is written: what cannot work leaves no credentials behind. nil where
+    /// nothing was to be looked at.
+    private func prove(
+        _ assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
+    ) async throws(FailureReport) -> StreamerTuning? {
+        guard let install, let outcome = await preflight.run(assignment, on: install) else { return nil }
+        inbox.send(.preflightDone(generation: assignment.generation, outcome.report))
+        if let failure = outcome.report.failure { throw failure }
+        return outcome.tuning
     }
 
     /// The life of one engine. Its last event is the last thing that happens here: by then the log has been read to

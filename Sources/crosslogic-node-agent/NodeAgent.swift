@@ -12,7 +12,9 @@ struct NodeAgent: AsyncParsableCommand {
             78 a setting is missing or bad.
             """,
         version: AgentVersion.text,
-        subcommands: [RunCommand.self, StatusCommand.self, TimelineCommand.self])
+        subcommands: [
+            RunCommand.self, StatusCommand.self, TimelineCommand.self, PreflightCommand.self, PlanCommand.self,
+        ])
 }
 
 enum AgentVersion {
@@ -21,6 +23,9 @@ enum AgentVersion {
 
 /// sysexits(3), so that a unit file can tell a mistake from bad luck.
 enum AgentExit {
+    static let badAssignment = ExitCode(65)
     static let unavailable = ExitCode(69)
+    /// What was asked for does not work now, and may later.
+    static let tryAgain = ExitCode(75)
     static let badSettings = ExitCode(78)
 }

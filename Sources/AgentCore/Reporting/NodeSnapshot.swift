@@ -68,7 +68,8 @@ extension NodeMachine {
             phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
             estimate: estimate(at: now), timeline: timeline,
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
-            preflight: preflight, rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError, versions: versions,
+            preflight: preflight, rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
+            versions: versions,
             isServing: isServing, takenAt: now)
     }
 

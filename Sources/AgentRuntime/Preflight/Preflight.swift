@@ -1,6 +1,13 @@
 package import AgentCore
 internal import AgentWire
 
+/// What is known before a start: whether it can work, and how it is best done.
+package struct PreflightOutcome: Sendable {
+    package var report: PreflightReport
+    package var tuning: StreamerTuning
+    package var install: EngineInstall
+}
+
 /// Proves, before a GPU second is spent, that an assignment can work: what is in the store, and what this machine is.
 package struct Preflight: Sendable {
     /// What is not known by then is a warning, and the start goes on: the engine has more patience.
@@ -17,32 +24,36 @@ package struct Preflight: Sendable {
     }
 
     /// As the node's settings want it; nil where they want none.
-    func run(_ assignment: Assignment, on install: EngineInstall) async -> PreflightReport? {
-        switch settings.preflight {
-        case .on: await judge(assignment, on: install)
-        case .warn: await judge(assignment, on: install).withoutVeto
-        case .off: nil
-        }
+    func run(_ assignment: Assignment, on install: EngineInstall) async -> PreflightOutcome? {
+        guard settings.preflight != .off else { return nil }
+        var outcome = await judge(assignment, on: install)
+        if settings.preflight == .warn { outcome.report = outcome.report.withoutVeto }
+        return outcome
     }
 
     /// Finds the engine by itself, for those who only ask.
-    package func judge(_ assignment: Assignment) async -> PreflightReport {
-        guard let install = EngineLocator(settings: settings, files: ports.files).locate() else {
-            var report = await judge(assignment, on: EngineInstall(executable: "vllm"))
-            report.findings.removeAll { $0.check == .engine || $0.check == .streamer }
-            let missing = PreflightFinding.fatal(.engine, .engineMissing, "no executable vllm on this machine")
-            return PreflightReport(
-                findings: report.findings + [missing], weightBytes: report.weightBytes, seconds: report.seconds)
-        }
-        return await judge(assignment, on: install)
+    package func judge(_ assignment: Assignment) async -> PreflightOutcome {
+        let found = EngineLocator(settings: settings, files: ports.files).locate()
+        guard found == nil else { return await judge(assignment, on: found ?? Self.unknownEngine) }
+        var outcome = await judge(assignment, on: Self.unknownEngine)
+        let others = outcome.report.findings.filter { $0.check != .engine && $0.check != .streamer }
+        let missing = PreflightFinding.fatal(.engine, .engineMissing, "no executable vllm on this machine")
+        outcome.report = PreflightReport(
+            findings: others + [missing], weightBytes: outcome.report.weightBytes, seconds: outcome.report.seconds)
+        return outcome
     }
 
-    private func judge(_ assignment: Assignment, on install: EngineInstall) async -> PreflightReport {
+    private static let unknownEngine = EngineInstall(executable: "vllm")
+
+    private func judge(_ assignment: Assignment, on install: EngineInstall) async -> PreflightOutcome {
         let begun = ports.clocks.now()
-        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: settings.placement)
         async let readFacts = node.read()
         let store = await look(assignment, deadline: begun + Self.patience)
         let facts = await readFacts
+        let tuning = StreamerTuning(
+            assignment, on: install, facts: facts, store: store, inherited: settings.environment)
+        let assignment = tuning.applied(to: assignment)
+        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: settings.placement)
         let weightBytes = store.flatMap { $0.weights.isEmpty ? nil : $0.weightBytes }
         var findings: [PreflightFinding] = [portFinding]
         if let store {
@@ -56,8 +67,9 @@ package struct Preflight: Sendable {
             facts, install: install, assignment: assignment, arguments: arguments, weightBytes: weightBytes
         ).findings()
         if let weightBytes { findings += Self.expectation(facts, assignment, weightBytes: weightBytes) }
-        return PreflightReport(
+        let report = PreflightReport(
             findings: findings, weightBytes: weightBytes, seconds: (ports.clocks.now() - begun).inSeconds)
+        return PreflightOutcome(report: report, tuning: tuning, install: install)
     }
 
     /// nil for a model on the node's own disk.
