@@ -70,8 +70,24 @@ extension StoreJudge {
         let judged = store.weights.compactMap { object in
             store.shards[object.name].flatMap { judge(object, $0) }
         }
-        guard judged.isEmpty else { return judged }
-        return [.ok(.sizes, "each file is as long as its header says")]
+        guard !judged.isEmpty else { return [.ok(.sizes, "each file is as long as its header says")] }
+        return Self.folded(judged)
+    }
+
+    /// Thirty shards that fail alike are one thing to know.
+    private static func folded(_ findings: [PreflightFinding]) -> [PreflightFinding] {
+        var folded: [PreflightFinding] = []
+        var alike: [Int] = []
+        for finding in findings {
+            if let index = folded.firstIndex(where: { $0.failure == finding.failure && $0.level == finding.level }) {
+                alike[index] += 1
+            } else {
+                folded.append(finding)
+                alike.append(0)
+            }
+        }
+        for (index, more) in alike.enumerated() where more > 0 { folded[index].message += " (and \(more) more)" }
+        return folded
     }
 
     /// nil where all is well.
