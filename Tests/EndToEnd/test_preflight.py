@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import formatdate, mktime_tz, parsedate_tz
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 from crosslogic import broken_models, swift
 from crosslogic.engine import SimulatedEngine
 from crosslogic.model import ensure_model
+from crosslogic.preflight import WRONG_ASSIGNMENTS, Answer, ask, wrong_bucket
 from crosslogic.relay import DelayRelay
 from crosslogic.s3 import BUCKET
 from crosslogic.stack import Stack, free_port
@@ -24,22 +22,10 @@ from support import STARTS_WITHIN, StartAgent, assignment, wait_for_state
 VERDICT_WITHIN = 2.0
 """Seconds from the assignment to the failure."""
 
-STORE_CHECKS = "endpoint clock credentials bucket model weights shards sizes configuration tokenizer".split()
-
-
-@dataclass
-class Answer:
-    code: int
-    output: str
-    complaint: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return json.loads(self.output)
-
-    def finding(self, check: str) -> dict[str, Any]:
-        report = self.document.get("preflight", self.document)
-        return next(finding for finding in report["findings"] if finding["check"] == check)
+STORE_CHECKS = {
+    *("endpoint", "clock", "credentials", "bucket", "model"),
+    *("weights", "shards", "sizes", "configuration", "tokenizer"),
+}
 
 
 class Commands:
@@ -51,22 +37,8 @@ class Commands:
         self.folder = folder
 
     def __call__(self, command: str, document: Any, *options: str, **settings: str) -> Answer:
-        file = self.folder / "assignment.json"
-        file.write_text(json.dumps(document))
-        done = subprocess.run(
-            [self.stack.binaries / swift.AGENT, command, "--assignment", file, *options],
-            env={
-                "PATH": "/usr/bin:/bin",
-                "CROSSLOGIC_ENGINE": str(self.engine.executable),
-                "CROSSLOGIC_ENGINE_PORT": str(free_port()),
-                "CROSSLOGIC_CACHE_DIR": str(self.folder),
-                **settings,
-            },
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        agent = self.stack.binaries / swift.AGENT
+        return ask(agent, command, document, self.folder, self.engine, *options, **settings)
 
 
 @pytest.fixture
@@ -74,40 +46,12 @@ def commands(stack: Stack, stand_in: SimulatedEngine, tmp_path: Path) -> Command
     return Commands(stack, stand_in, tmp_path)
 
 
-def wrong_key(wanted: dict[str, Any]) -> None:
-    wanted["r2"]["access_key_id"] = "nobody-knows-this-key"
-
-
-def wrong_secret(wanted: dict[str, Any]) -> None:
-    wanted["r2"]["secret_access_key"] = "not-the-secret-of-this-key"
-
-
-def wrong_bucket(wanted: dict[str, Any]) -> None:
-    wanted["model_uri"] = wanted["model_uri"].replace(BUCKET, "no-such-bucket")
-
-
-def wrong_prefix(wanted: dict[str, Any]) -> None:
-    wanted["model_uri"] += "-that-is-not-there"
-
-
-def small_memory_limit(wanted: dict[str, Any]) -> None:
-    wanted["streamer_memory_limit"] = 1000
-
-
-WRONG: dict[Callable[[dict[str, Any]], None], str] = {
-    wrong_key: "credentials_rejected",
-    wrong_secret: "credentials_rejected",
-    wrong_bucket: "bucket_missing",
-    wrong_prefix: "model_missing",
-    small_memory_limit: "memory_limit_too_small",
-}
-
-CASES = [*WRONG.items(), *broken_models.FATAL.items()]
+CASES = [*WRONG_ASSIGNMENTS.items(), *broken_models.FATAL.items()]
 
 
 def wanted_for(stack: Stack, change: Callable[[Any], None], scratch: Path) -> dict[str, Any]:
     wanted = assignment(stack)
-    if change in WRONG:
+    if change in WRONG_ASSIGNMENTS:
         change(wanted)
     else:
         wanted["model_uri"] = f"s3://{BUCKET}/{broken_models.upload(stack.store, change, scratch)}"

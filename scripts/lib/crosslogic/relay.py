@@ -1,4 +1,4 @@
-"""A TCP relay with the round-trip time of a distant server, for machines whose kernel cannot delay packets (no netem)."""
+"""A TCP relay with the round-trip time of a distant server, where the kernel cannot delay packets (no netem)."""
 
 from __future__ import annotations
 
@@ -64,9 +64,11 @@ class DelayRelay:
             writer.close()
             return
         handshake_ends = self._loop.time() + self.round_trip
-        await asyncio.gather(
-            self._pass(reader, up_writer, bytes, handshake_ends), self._pass(up_reader, writer, self.edit, 0.0)
-        )
+        # Cancelled when the relay ends: connections that are kept open for later are no fault.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                self._pass(reader, up_writer, bytes, handshake_ends), self._pass(up_reader, writer, self.edit, 0.0)
+            )
 
     async def _pass(
         self,
