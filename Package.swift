@@ -9,6 +9,7 @@ let package = Package(
         .executable(name: "crosslogic-node-agent", targets: ["crosslogic-node-agent"]),
         .executable(name: "crosslogic-control-plane", targets: ["crosslogic-control-plane"]),
         .executable(name: "simulated-vllm", targets: ["simulated-vllm"]),
+        .executable(name: "log-bench", targets: ["log-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -74,6 +75,7 @@ let package = Package(
         .target(name: "AgentTestKit", dependencies: ["AgentCore", "Locking"], path: "Tests/AgentTestKit"),
         .executableTarget(
             name: "simulated-vllm", path: "Tests/SimulatedVLLM", exclude: ["Transcripts", "record-transcript"]),
+        .executableTarget(name: "log-bench", dependencies: ["AgentCore", "AgentSystem"], path: "Tests/LogBench"),
         .testTarget(
             name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], exclude: ["Lifecycle/transitions.txt"],
             resources: [.copy("Fixtures")]),

@@ -17,18 +17,35 @@ package protocol EngineHost: Sendable {
 
 /// Follows the engine's log.
 package protocol EngineLogSource: Sendable {
-    /// Opens the log at its end as it is now; what is appended later is there to be read.
-    /// Throws where the path is not a regular file of ours (link, directory, FIFO).
-    func follow(_ path: String) throws(FailureReport) -> any EngineLogFollower
+    /// Opens the log; what comes behind `start` is there to be read.
+    /// Throws where the path is not a regular file (directory, FIFO, and a link unless the source accepts links).
+    ///
+    /// From a checkpoint: the file it names is looked for at the path and in its folder, whatever its name is by now,
+    /// and read to its end before the one at the path. Where it is gone, the one at the path is read from its first
+    /// byte. Files that took the name and lost it again in the meantime are not found.
+    func follow(_ path: String, from start: LogStart) throws(FailureReport) -> any EngineLogFollower
+}
+
+extension EngineLogSource {
+    /// At its end as it is now.
+    package func follow(_ path: String) throws(FailureReport) -> any EngineLogFollower {
+        try follow(path, from: .end)
+    }
 }
 
 /// One log being followed. The reader pulls, so that a flood waits in the file and not in memory.
 package protocol EngineLogFollower: Sendable {
+    /// Bytes from before the checkpoint, to rebuild what a reader of them knew; nil when there are no more. At most
+    /// the first and the last megabytes, however much lies between.
+    func replay() async -> [UInt8]?
     /// The next bytes, at most 64 KiB. Suspends until there are some; nil when the task is cancelled, and at the
-    /// end of the file once `finish` was called.
+    /// end of the file once `finish` was called. A line that is unfinished where its file ends is ended.
     func next() async -> [UInt8]?
     /// What is in the file now is still read; nothing later is waited for.
     func finish()
+    /// The checkpoint behind the first `count` of all bytes that `next` has given out. nil where that place is in a
+    /// file that is no longer followed: then the checkpoint before still holds.
+    func checkpoint(behind count: Int64) async -> LogCheckpoint?
 }
 
 /// HTTP out: control plane, engine, cloud metadata.

@@ -27,6 +27,7 @@ package struct Agent: Sendable {
         let outbox = Outbox(
             folder: "\(settings.stateFolder)/outbox", files: ports.files, controlPlane: eventsEndpoint, log: ports.log)
         view.watch(outbox)
+        let notices = NoticeWatch(settings: settings, ports: ports, inbox: inbox)
         await withDiscardingTaskGroup { group in
             // First of all, so that the request is on the wire before anything else costs time.
             inbox.send(.agentStarted)
@@ -35,10 +36,14 @@ package struct Agent: Sendable {
             await outbox.recover()
             let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox)
             group.addTask { await sender.run() }
+            notices.resume()
+            group.addTask { await notices.run() }
+            group.addTask { await notices.watchShutdown() }
             group.addTask { for await _ in stopRequests { inbox.send(.stopRequested) } }
             for task in standing { group.addTask { await task() } }
 
-            var loop = RunLoop(agent: self, outbox: outbox, inbox: inbox)
+            let urgent = UrgentSender(outbox: outbox, ports: ports, sender: sender)
+            var loop = RunLoop(agent: self, outbox: outbox, inbox: inbox, notices: notices, urgent: urgent)
             for await arrival in arrivals {
                 loop.take(arrival, in: &group)
                 if loop.isFinished { break }
@@ -47,6 +52,7 @@ package struct Agent: Sendable {
         }
         // A preparation that was overtaken by the end may have left its file.
         EnginePreparer(settings: settings, ports: ports).removeCredentials()
+        await notices.store.settle()
         // The successor delivers what this agent could not.
         await outbox.storeAll()
     }

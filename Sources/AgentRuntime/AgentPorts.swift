@@ -13,12 +13,15 @@ package struct AgentPorts: Sendable {
     package var random: any RandomSource
     package var signer: any MessageSigner
     package var log: any OperatorLog
+    /// nil where nobody announces a shutdown.
+    package var shutdownMonitor: (any ShutdownMonitor)?
 
     package init(
         engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient, files: any FileStore,
         serviceManager: any ServiceManager, portInspector: any PortInspector,
         trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
-        log: any OperatorLog
+        log: any OperatorLog,
+        shutdownMonitor: (any ShutdownMonitor)? = nil
     ) {
         self.engineHost = engineHost
         self.engineLog = engineLog
@@ -31,5 +34,6 @@ package struct AgentPorts: Sendable {
         self.random = random
         self.signer = signer
         self.log = log
+        self.shutdownMonitor = shutdownMonitor
     }
 }

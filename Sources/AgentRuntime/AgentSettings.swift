@@ -23,6 +23,10 @@ package struct AgentSettings: Sendable {
     /// A start without a sign of life for this long is ended; 0 never.
     package var stallSeconds: Int
     package var preflight: PreflightMode
+    /// The cloud by name, where the machine's own word is not to be taken; nil finds out.
+    package var cloud: String?
+    /// From a preemption notice to the power button, where the machine was created with one (GCP).
+    package var grantedNotice: Duration?
     /// Absolute path of a PEM bundle; nil trusts what the system trusts.
     package var certificateAuthorityFile: String?
     /// The environment the engine may inherit from.
@@ -73,6 +77,8 @@ extension AgentSettings {
         drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
         stallSeconds = Int(reader.integer("CROSSLOGIC_STALL_AFTER", in: 0...3600) ?? 60)
         preflight = reader.choice("CROSSLOGIC_PREFLIGHT") ?? .on
+        cloud = reader.cloud("CROSSLOGIC_CLOUD")
+        grantedNotice = reader.integer("CROSSLOGIC_PREEMPTION_NOTICE", in: 0...3600).map { .seconds($0) }
         certificateAuthorityFile = reader.path("CROSSLOGIC_CA_FILE")
         self.environment = environment
         guard reader.faults.isEmpty else { throw SettingsFaults(faults: reader.faults) }

@@ -67,10 +67,22 @@ struct AssignmentPoller: Sendable {
         var request = Self.request(settings, wait: Self.wait)
         if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
         do {
-            return PollOutcome(try await ports.http.send(request), defaults: settings.assignmentDefaults)
+            let response = try await ports.http.send(request)
+            tellEnd(response)
+            return PollOutcome(response, defaults: settings.assignmentDefaults)
         } catch {
             return .failed(reason: "\(error.kind.rawValue): \(error.message)")
         }
+    }
+}
+
+extension AssignmentPoller {
+    /// An end may be announced for an assignment that is long in force.
+    private func tellEnd(_ response: HTTPResponse) {
+        let answer = MetadataResponse(
+            status: response.status, headers: response.headers, body: response.body, at: response.firstByteAt)
+        guard let finding = AssignmentEnd.finding(in: answer) else { return }
+        inbox.send(.preemption(.found(finding, source: AssignmentEnd.source)))
     }
 }
 
@@ -89,7 +101,11 @@ struct PollMemory {
             return (event, false)
         }
         // One generation is one wish, whatever else differs in it.
-        if assignment.generation == newest { return (nil, false) }
+        if assignment.generation == newest {
+            // The document may say more about it, as when it ends.
+            etag = newETag ?? etag
+            return (nil, false)
+        }
         let isNewer = newest.map { assignment.generation > $0 } ?? true
         if isNewer { (newest, etag) = (assignment.generation, newETag ?? etag) }
         last = event
@@ -123,7 +139,8 @@ enum PollOutcome: Equatable {
     private static func body(_ response: HTTPResponse, defaults: AssignmentDefaults) -> PollOutcome {
         do {
             let assignment = try AssignmentCodec.decode(response.body, defaults: defaults)
-            return .answered(.assignmentReceived(assignment), etag: "\"\(assignment.generation)\"")
+            let etag = response.headers["etag"] ?? "\"\(assignment.generation)\""
+            return .answered(.assignmentReceived(assignment), etag: etag)
         } catch {
             // What is no JSON object is a broken server or a captive portal, not a bad assignment.
             if error.generation == nil, error.faults.first?.field == "body" {

@@ -107,8 +107,15 @@ final class EngineEffects: Sendable {
         state.withLock { $0.pump }?.explain(nil)
     }
 
+    /// What the engine works on, and whether it will finish that by itself after SIGTERM.
+    func countRequests() async -> NodeEvent {
+        let count = await RequestCounter(base: probe.base, http: ports.http).count()
+        let drains = state.withLock { $0.launch?.launch.drainsOnTerminate }
+        return .preemption(.counted(count, engineDrains: drains))
+    }
+
     /// An agent that was killed leaves an engine that nobody watches; it holds the memory the next one needs.
-    private func removeLeftovers() async {
+    func removeLeftovers() async {
         guard !state.withLock({ $0.leftoversAreGone }) else { return }
         let killed = await withTaskGroup { [ports] group in
             group.addTask { await ports.engineHost.removeLeftovers() }

@@ -9,20 +9,40 @@ final class EngineLogPump: Sendable {
 
     private let log: any EngineLogFollower
     private let meter: LogMeter
+    private let keeper: LogCheckpointKeeper?
     private let ending = Mutex<Ending?>(nil)
 
-    init(_ log: any EngineLogFollower, meter: LogMeter) {
+    /// Without a keeper nothing is saved: for an engine that does not outlive the agent.
+    init(_ log: any EngineLogFollower, meter: LogMeter = LogMeter(), keeper: LogCheckpointKeeper? = nil) {
         self.log = log
         self.meter = meter
+        self.keeper = keeper
     }
 
     /// Ends when the log has been read to its end after `explain`, with a verdict; or when the task is cancelled.
     func run(_ inbox: Inbox) async {
+        await withDiscardingTaskGroup { group in
+            if let keeper { group.addTask { [log] in await keeper.run(log) } }
+            await read(inbox)
+            group.cancelAll()
+        }
+        await keeper?.save(log)
+    }
+
+    private func read(_ inbox: Inbox) async {
         var reader = EngineLogReader()
         var seen = SeenFacts()
+        while let chunk = await log.replay() {
+            for fact in reader.feed(chunk) { _ = seen.isNews(fact) }
+        }
+        var count: Int64 = 0
         while let chunk = await log.next() {
             meter.add(chunk.count)
             for fact in reader.feed(chunk) where seen.isNews(fact) { inbox.send(.logFact(fact)) }
+            // A bar may stand for minutes as it is now.
+            if let fact = reader.unfinishedProgress(), seen.isNews(fact) { inbox.send(.logFact(fact)) }
+            count += Int64(chunk.count)
+            keeper?.understood(count - Int64(reader.unfinishedBytes))
         }
         guard let ending = ending.withLock({ $0 }) else { return }
         inbox.send(.failureExplained(reader.explain(ending.exit)))

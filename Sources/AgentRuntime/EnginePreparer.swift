@@ -13,14 +13,26 @@ struct EnginePreparer: Sendable {
         if let listener = ports.portInspector.listeners(onTCPPort: settings.enginePort).first {
             throw FailureReport.portInUse(listener)
         }
-        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: settings.placement)
+        let placement = placement(for: assignment)
+        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: placement)
         let environment = EngineEnvironment.variables(
             for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
             tuned: tuned)
         try write(environment: environment, arguments: [install.executable] + arguments)
-        return EngineLaunch(
+        var launch = EngineLaunch(
             executable: install.executable, arguments: arguments, environment: environment,
             logPath: settings.engineLog, workingDirectory: settings.runtimeFolder)
+        if EngineCommand.drains(install) { launch.drainsOnTerminate = .seconds(placement.drainSeconds) }
+        return launch
+    }
+
+    /// A spot machine's engine goes on for as long as a notice of its cloud lasts, and no longer.
+    private func placement(for assignment: Assignment) -> EnginePlacement {
+        var placement = settings.placement
+        let cloud = CloudReader(settings: settings, files: ports.files).place(for: assignment).cloud
+        guard assignment.useSpot, cloud != .generic else { return placement }
+        placement.drainSeconds = Int(DrainPlan.engineTimeout(on: cloud, granted: settings.grantedNotice).inSeconds)
+        return placement
     }
 
     /// Credentials stay on disk no longer than an engine needs them.

@@ -27,7 +27,7 @@ final class EngineProbe: Sendable {
     private static let canaryTimeout = Duration.seconds(120)
 
     /// Loopback reaches an engine that listens everywhere.
-    private var base: String {
+    var base: String {
         let address = ["0.0.0.0", "::"].contains(settings.engineAddress) ? "127.0.0.1" : settings.engineAddress
         return "http://\(address.contains(":") ? "[\(address)]" : address):\(settings.enginePort)"
     }

@@ -42,6 +42,10 @@ struct EventSender: Sendable {
         var saidWaiting = false
         while !Task.isCancelled, let event = outbox.first {
             await outbox.storeAll()
+            guard !outbox.wasTaken(event) else {
+                await outbox.forget(event)
+                continue
+            }
             guard let target = outbox.target(for: event) else {
                 if !saidWaiting { tellWaiting() }
                 saidWaiting = true
@@ -87,7 +91,7 @@ struct EventSender: Sendable {
         }
     }
 
-    private func request(_ event: OutboxEvent, to target: EventTarget) -> HTTPRequest {
+    func request(_ event: OutboxEvent, to target: EventTarget) -> HTTPRequest {
         var request = HTTPRequest(.post, target.url, timeout: outbox.isLeaving ? Self.lastTimeout : .seconds(10))
         request.body = event.body
         request.maximumResponseBytes = 64 * 1024

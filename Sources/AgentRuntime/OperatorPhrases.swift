@@ -27,6 +27,12 @@ enum OperatorPhrases {
         case .engineKilled: (.warning, "killing the engine's processes")
         case .engineGone: (.info, "no process of the engine is left")
         case .undelivered: (.warning, "the control plane took not every event; the rest stays in the outbox")
+        case .notice(let notice, let left): (.warning, Self.notice(notice, secondsLeft: left))
+        case .advice(let notice):
+            (.notice, "\(notice.source) advises: \(notice.kind.rawValue) (\(notice.id)); the node goes on")
+        case .spared(let notice, let status): (.notice, spared(notice, status))
+        case .preempted(let report): (.notice, preempted(report))
+        case .noticeSource(let health): source(health)
         case .unexpected(let event, let state): (.warning, "\(event) in state \(state) was not expected")
         }
     }

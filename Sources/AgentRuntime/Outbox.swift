@@ -9,6 +9,8 @@ final class Outbox: Sendable {
         var queue = OutboxQueue()
         var routes: EventRoutes
         var isLeaving = false
+        /// Delivered out of turn: forgotten when their turn comes, so that the marker on disk only rises.
+        var taken: Set<UInt64> = []
         var disk = Trouble()
     }
 
@@ -42,6 +44,23 @@ final class Outbox: Sendable {
         }
         added.raise()
         return dropped
+    }
+
+    /// The event just added.
+    var last: OutboxEvent? { state.withLock { $0.queue.events.last } }
+
+    func isPending(_ event: OutboxEvent) -> Bool {
+        state.withLock { $0.queue.events.contains { $0.sequence == event.sequence } }
+    }
+
+    /// Somebody has taken it out of turn.
+    func markTaken(_ event: OutboxEvent) {
+        state.withLock { _ = $0.taken.insert(event.sequence) }
+        mayTry.raise()
+    }
+
+    func wasTaken(_ event: OutboxEvent) -> Bool {
+        state.withLock { $0.taken.remove(event.sequence) != nil }
     }
 }
 

@@ -7,6 +7,8 @@ struct RunLoop {
     private let outbox: Outbox
     private let inbox: Inbox
     private let engine: EngineEffects
+    private let notices: NoticeWatch
+    private let urgent: UrgentSender
     private var machine: NodeMachine
     private var redaction: Redaction
     private var assignments: [Assignment] = []
@@ -15,10 +17,12 @@ struct RunLoop {
     private var lastStatus = ""
     private(set) var isFinished = false
 
-    init(agent: Agent, outbox: Outbox, inbox: Inbox) {
+    init(agent: Agent, outbox: Outbox, inbox: Inbox, notices: NoticeWatch, urgent: UrgentSender) {
         self.agent = agent
         self.outbox = outbox
         self.inbox = inbox
+        self.notices = notices
+        self.urgent = urgent
         redaction = agent.redaction(with: [])
         engine = EngineEffects(settings: agent.settings, ports: agent.ports)
         var durations = LifecycleSettings()
@@ -47,6 +51,7 @@ struct RunLoop {
             // The engine of the assignment before may still have something to say.
             assignments = assignments.suffix(1) + [assignment]
             redaction = agent.redaction(with: assignments)
+            notices.follow(assignment)
         }
         let actions = machine.handle(event.redacted(by: redaction), at: now)
         let node = snapshot(at: now)
@@ -75,8 +80,9 @@ struct RunLoop {
         case .cancel(let timer): timers[timer] = nil
         // Told together with the status line, in `tellStatus`.
         case .notifyReady, .notifyStopping, .extendStartTimeout: break
-        case .report(let report): add(report, node: node)
+        case .report(let report): add(report, node: node, in: &group)
         case .remember(let record): group.addTask { await engine.starts.learn(record) }
+        case .preempt(let action): preempt(action, in: &group)
         case .tell(let message):
             let (level, line) = OperatorPhrases.line(message)
             agent.ports.log.write(level, line)
@@ -102,13 +108,30 @@ struct RunLoop {
         }
     }
 
-    private func add(_ report: Report, node: NodeSnapshot) {
+    private func preempt(_ action: PreemptionAction, in group: inout DiscardingTaskGroup) {
+        let (engine, inbox) = (engine, inbox)
+        switch action {
+        case .persist(let notice, let isOver): notices.store.persist(notice, isOver: isOver)
+        case .forget: notices.store.forget()
+        case .countRequests: group.addTask { inbox.send(await engine.countRequests()) }
+        case .removeLeftovers: group.addTask { await engine.removeLeftovers() }
+        case .approve(let noticeID): notices.approve(noticeID)
+        case .release: agent.ports.shutdownMonitor?.release()
+        case .hold: agent.ports.shutdownMonitor?.hold()
+        }
+    }
+
+    private func add(_ report: Report, node: NodeSnapshot, in group: inout DiscardingTaskGroup) {
         let id = agent.ports.random.identifier()
         let wallTime = agent.ports.clocks.wallTime()
         let dropped = outbox.add(report.kind, id: id) { sequence in
             EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
         }
         if dropped > 0 { agent.ports.log.write(.warning, "the outbox is full: an event was dropped") }
+        if report.isUrgent, let event = outbox.last {
+            let urgent = urgent
+            group.addTask { await urgent.send(event) }
+        }
     }
 
     private mutating func tellStatus(_ node: NodeSnapshot, _ actions: [NodeAction]) {

@@ -3,18 +3,28 @@ internal import AgentCore
 /// Lets through what the machine has not heard: a log that repeats itself a million times makes one event.
 struct SeenFacts {
     private var kinds: Set<String> = []
-    private var percents: [String: Int] = [:]
+    // Of their own, because bars are redrawn by the million and a kind is text.
+    private var weights: Int?
+    private var graphs: Int?
 
     mutating func isNews(_ fact: LogFact) -> Bool {
         switch fact {
-        case .weightsProgress(let done, let total, _), .graphCaptureProgress(let done, let total):
-            let percent = total > 0 ? Int(Double(done) / Double(total) * 100) : 0
-            return percents.updateValue(percent, forKey: fact.kind) != percent
+        case .weightsProgress(let done, let total, _):
+            Self.moves(&weights, done, total)
+        case .graphCaptureProgress(let done, let total):
+            Self.moves(&graphs, done, total)
         case .exception:
             // Kept by the reader for its verdict; the machine does not act on text.
-            return false
+            false
         default:
-            return kinds.insert(fact.kind).inserted
+            kinds.insert(fact.kind).inserted
         }
+    }
+
+    /// Whether the bar stands at another percent than before.
+    private static func moves(_ seen: inout Int?, _ done: Int, _ total: Int) -> Bool {
+        let percent = total > 0 ? Int(Double(done) / Double(total) * 100) : 0
+        defer { seen = percent }
+        return percent != seen
     }
 }

@@ -111,6 +111,14 @@ struct SettingsReader {
         return (String(host), port)
     }
 
+    mutating func cloud(_ name: String) -> String? {
+        guard let value = text(name) else { return nil }
+        if Cloud(name: value) == nil {
+            fault(name, "is \"\(value)\", must be one of \(Cloud.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return value
+    }
+
     mutating func address(_ name: String) -> String? {
         guard let value = text(name) else { return nil }
         if !IPAddress.isLiteral(value) { fault(name, "is \"\(value)\", must be an IP address") }

@@ -20,6 +20,11 @@ package enum EventCodec {
         // Two phases can begin with one event; each report names its own.
         if let phase = report.phase { data["phase"] = .string(phase.rawValue) }
         if let generation = report.rejectedGeneration { data["rejected_generation"] = .integer(generation) }
+        if let reason = report.reason { data["reason"] = .string(reason) }
+        if let said = report.preemption {
+            data.merge(NoticeCodec.fields(said, at: node.takenAt, wallTime: wallTime)) { _, new in new }
+        }
+        if let source = report.source { data["notice_source"] = NoticeCodec.described(source) }
         let event = JSONValue.object([
             "specversion": .string("1.0"), "id": .string(id), "source": .string("/nodes/\(node.nodeID)"),
             "type": .string("io.crosslogic.node.\(report.kind.rawValue).v1"),

@@ -20,6 +20,9 @@ package enum SnapshotCodec {
         ])
         fields["outbox"] = .object(["pending": .integer(Int64(pendingEvents))])
         fields["versions"] = versions(node.versions)
+        fields["notice"] = notice(node, wallTime: wallTime)
+        fields["notice_sources"] = .array(node.noticeSources.map(NoticeCodec.described))
+        fields["place"] = .object(NoticeCodec.fields(node.place))
         fields["time"] = .string(WallClock.rfc3339(wallTime))
         fields["sequence"] = .integer(Int64(sequence))
         return .object(fields)
@@ -29,6 +32,7 @@ package enum SnapshotCodec {
         .object([
             "node_id": .string(node.nodeID), "generation": optional(node.generation.map(JSONValue.integer)),
             "timeline": timeline(node.timeline), "timings": timings(node.timings),
+            "phases": SpanCodec.phases(node.account), "unattributed_s": .number(node.account.unattributed),
         ])
     }
 
@@ -41,6 +45,8 @@ package enum SnapshotCodec {
             "phase": optional((node.phase?.rawValue).map(JSONValue.string)),
             "model": optional(node.model.map(JSONValue.string)),
             "timeline": timeline(node.timeline),
+            "phases": SpanCodec.phases(node.account),
+            "unattributed_s": .number(node.account.unattributed),
             "timings": timings(node.timings),
             "monotonic_ns": .integer(node.takenAt.nanoseconds),
         ]
@@ -74,6 +80,12 @@ package enum SnapshotCodec {
 
     static func faults(_ faults: [FieldFault]) -> JSONValue {
         .array(faults.map { .object(["field": .string($0.field), "problem": .string($0.problem)]) })
+    }
+
+    private static func notice(_ node: NodeSnapshot, wallTime: Double) -> JSONValue {
+        guard let preemption = node.notice else { return .null }
+        return NoticeCodec.described(
+            preemption.notice, cut: preemption.plan.cut, at: node.takenAt, wallTime: wallTime)
     }
 
     private static func progress(_ node: NodeSnapshot) -> JSONValue {

@@ -6,14 +6,16 @@ struct NodeAgent: AsyncParsableCommand {
         commandName: "crosslogic-node-agent",
         abstract: "Starts a model on this GPU node, tells the truth about it, and leaves nothing behind.",
         discussion: """
-            `run` is what systemd starts. `status` and `timeline` ask a running agent over loopback.
+            `run` is what systemd starts. `status` and `timeline` ask a running agent over loopback. `explain` reads \
+            any log of vLLM.
 
             Exit codes: 0 done as asked; 1 unexpected; 64 usage; 69 the agent (or its place) is not available; \
             78 a setting is missing or bad.
             """,
         version: AgentVersion.text,
         subcommands: [
-            RunCommand.self, StatusCommand.self, TimelineCommand.self, PreflightCommand.self, PlanCommand.self,
+            RunCommand.self, StatusCommand.self, TimelineCommand.self, ExplainCommand.self, PreflightCommand.self,
+            PlanCommand.self,
         ])
 }
 

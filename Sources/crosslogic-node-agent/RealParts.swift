@@ -20,7 +20,8 @@ struct RealParts {
             engineHost: ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
             portInspector: ProcPortInspector(), trafficMeter: SocketTrafficMeter(), clocks: clocks,
-            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log)
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log,
+            shutdownMonitor: LogindMonitor())
     }
 
     func close() async {

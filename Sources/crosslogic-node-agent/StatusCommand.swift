@@ -66,6 +66,7 @@ struct StatusCommand: AsyncParsableCommand {
             row("", failure["message"]?.stringValue)
             row("remedy", failure["remedy"]?.stringValue)
         }
+        for line in NoticeTable.rows(node) { row(line.name, line.value) }
         row("control plane", node["control_plane"]?["error"]?.stringValue ?? "reachable")
         row("events waiting", node["outbox"]?["pending"]?.integerValue.map(String.init))
     }
@@ -86,7 +87,7 @@ struct StatusCommand: AsyncParsableCommand {
 
 struct TimelineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "timeline", abstract: "Show when each phase of the start began and how long it took.",
+        commandName: "timeline", abstract: "Show where the time of the start went, phase by phase.",
         discussion: "Exit codes: 0 shown; 69 no agent answers.")
 
     @OptionGroup var question: HeartbeatQuestion

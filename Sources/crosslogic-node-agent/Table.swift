@@ -1,21 +1,34 @@
+internal import AgentCore
 internal import AgentWire
 
 /// Columns for a terminal.
 enum Table {
-    /// One line per mark: when it began, counted from the assignment, and how long until the next.
+    /// One line per phase of the start, its share of the whole, and what nothing accounts for.
     static func timeline(_ document: JSONValue) -> [String] {
-        let marks = document["timeline"]?.arrayValue ?? []
-        let times = marks.map { $0["at_s"]?.numberValue ?? 0 }
-        let assigned = marks.firstIndex { $0["phase"]?.stringValue == "assignment_received" }
-        let origin = assigned.map { times[$0] } ?? times.first ?? 0
-        var lines = [padded("phase", 22) + leading("begins", 12) + leading("takes", 12) + "  source"]
-        for (index, mark) in marks.enumerated() {
-            let length = index + 1 < times.count ? "\(seconds(times[index + 1] - times[index])) s" : ""
+        let phases = document["phases"]?.arrayValue ?? []
+        let origin = phases.first?["start_s"]?.numberValue ?? 0
+        let unattributed = document["unattributed_s"]?.numberValue ?? 0
+        let total = phases.reduce(unattributed) { $0 + ($1["seconds"]?.numberValue ?? 0) }
+        let table = SpanTable(total: total, origin: origin)
+        var lines = [SpanTable.header]
+        for phase in phases {
             lines.append(
-                padded(mark["phase"]?.stringValue ?? "", 22) + leading("\(seconds(times[index] - origin)) s", 12)
-                    + leading(length, 12) + "  " + (mark["source"]?.stringValue ?? ""))
+                table.row(
+                    phase["name"]?.stringValue ?? "", begins: phase["start_s"]?.numberValue,
+                    seconds: phase["seconds"]?.numberValue ?? 0, words(phase)))
         }
+        lines.append(table.row("unattributed", begins: nil, seconds: unattributed, ""))
+        lines.append(table.row("total", begins: nil, seconds: total, ""))
         return lines
+    }
+
+    private static func words(_ phase: JSONValue) -> String {
+        var words = [phase["source"]?.stringValue ?? ""]
+        if let end = phase["end_source"]?.stringValue, end != words[0] { words = ["\(words[0]) to \(end)"] }
+        let rate = phase["rate_bytes_per_s"]?.numberValue.map { "\(Quantity.bytes($0))/s" }
+        let bytes = phase["bytes"]?.numberValue.map { "\(Quantity.bytes($0))" }
+        let facts = [phase["detail"]?.stringValue, bytes, rate].compactMap(\.self)
+        return padded(words[0], 18) + facts.joined(separator: ", ")
     }
 
     static func seconds(_ value: Double) -> String {
@@ -29,7 +42,7 @@ enum Table {
         text + String(repeating: " ", count: max(1, width - text.count))
     }
 
-    private static func leading(_ text: String, _ width: Int) -> String {
+    static func leading(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }
 }

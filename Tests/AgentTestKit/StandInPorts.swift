@@ -20,16 +20,21 @@ package struct SilentEngineLog: EngineLogSource {
     private struct Follower: EngineLogFollower {
         let end = AsyncStream<Never>.makeStream()
 
+        func replay() async -> [UInt8]? { nil }
+
         func next() async -> [UInt8]? {
             for await _ in end.stream {}
             return nil
         }
 
         func finish() { end.continuation.finish() }
+        func checkpoint(behind count: Int64) async -> LogCheckpoint? { nil }
     }
 
     package init() {}
-    package func follow(_ path: String) throws(FailureReport) -> any EngineLogFollower { Follower() }
+    package func follow(_ path: String, from start: LogStart) throws(FailureReport) -> any EngineLogFollower {
+        Follower()
+    }
 }
 
 /// Stands in for /proc/net/tcp.

@@ -13,14 +13,17 @@ import pytest
 from crosslogic import engine as engines
 from crosslogic import install, swift
 from crosslogic.agent import Agent
+from crosslogic.clouds import AWS
 from crosslogic.console import Console
 from crosslogic.engine import Engine, SimulatedEngine
 from crosslogic.model import MODEL
+from crosslogic.netns import own_network
 from crosslogic.part import Part
 from crosslogic.s3 import BUCKET
 from crosslogic.stack import Stack, free_port
+from preemption import Serve
 from scripted_control_plane import ScriptedControlPlane
-from support import StartAgent
+from support import StartAgent, assignment, wait_for_state
 
 SIMULATED_SPEED = 10.0
 
@@ -52,6 +55,14 @@ def stack(request: pytest.FixtureRequest, binaries: Path, rclone: Path) -> Itera
         if request.session.testsfailed > failed_before:
             stack.keep_folder = True
             print(f"\nlogs of what failed: {stack.folder}")
+
+
+@pytest.fixture(scope="module")
+def isolated_stack(binaries: Path, rclone: Path) -> Iterator[Stack]:
+    """The same in a network namespace of its own, with the addresses at which clouds put their metadata."""
+    with own_network(), Stack(binaries, rclone, "test") as stack:
+        stack.start_store()
+        yield stack
 
 
 @pytest.fixture(scope="module", params=BOTH_ENGINES)
@@ -119,9 +130,10 @@ def start_agent(stack: Stack, stand_in: SimulatedEngine) -> Iterator[StartAgent]
     """Starts agents; they are stopped at the end, each with whatever engine it has."""
     agents: list[Agent] = []
 
-    def start(url: str, **settings: str) -> Agent:
+    def start(url: str, environment: dict[str, str] | None = None, **settings: str) -> Agent:
         node = f"node-{len(stack.agents) + 1}"
         agent = stack.add_agent(stand_in, node, f"token-of-{node}", url=url, **settings)
+        agent.process_environment = environment or {}
         agents.append(agent)
         agent.start()
         return agent
@@ -130,3 +142,22 @@ def start_agent(stack: Stack, stand_in: SimulatedEngine) -> Iterator[StartAgent]
     for agent in agents:
         agent.running.stop(30)
         assert stack.left_over(agent) == []
+
+
+@pytest.fixture
+def aws() -> Iterator[AWS]:
+    """At its real address: for files whose stack is the isolated one."""
+    double = AWS()
+    yield double
+    double.close()
+
+
+@pytest.fixture
+def serve(stack: Stack, plane: ScriptedControlPlane, start_agent: StartAgent) -> Serve:
+    def start(cloud: str = "aws", environment: dict[str, str] | None = None) -> Agent:
+        plane.assign(**assignment(stack))
+        agent = start_agent(plane.url, environment, CROSSLOGIC_CLOUD=cloud)
+        wait_for_state(agent, "serving")
+        return agent
+
+    return start

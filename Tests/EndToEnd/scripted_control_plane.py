@@ -75,6 +75,12 @@ class ScriptedControlPlane:
         self.server.server_close()
 
 
+def etag_of(assignment: dict[str, Any]) -> str:
+    """Says more than the generation where the document does."""
+    end = f"-{assignment['end']['at']}" if "end" in assignment else ""
+    return f'"{assignment["generation"]}{end}"'
+
+
 def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -110,9 +116,7 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
             known = self.headers.get("If-None-Match")
 
             def is_new() -> bool:
-                return plane.mood != "well" or (
-                    plane.assignment is not None and f'"{plane.assignment["generation"]}"' != known
-                )
+                return plane.mood != "well" or (plane.assignment is not None and etag_of(plane.assignment) != known)
 
             with plane.changed:
                 # Capped, so that a closing server is not held up by a long poll.
@@ -120,10 +124,10 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 assignment = plane.assignment
             if assignment is None:
                 self.answer(404, {"type": "about:blank", "title": "No assignment yet", "status": 404})
-            elif f'"{assignment["generation"]}"' == known:
+            elif etag_of(assignment) == known:
                 self.answer(304, None)
             else:
-                self.answer(200, assignment, ETag=f'"{assignment["generation"]}"')
+                self.answer(200, assignment, ETag=etag_of(assignment))
 
         def misbehave(self) -> None:
             if plane.mood == "slow":

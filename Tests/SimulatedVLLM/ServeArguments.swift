@@ -9,6 +9,8 @@ struct ServeArguments {
     var maxModelLength = 1024
     /// `--disable-log-stats`: no metrics of vLLM's own either.
     var logStats = true
+    /// `--enable-server-load-tracking`: `/load` counts.
+    var tracksLoad = false
 
     /// Arguments after `serve`. Throws what the real one prints before it exits with code 2.
     init(_ words: [String]) throws(UsageError) {
@@ -35,6 +37,7 @@ struct ServeArguments {
             throw UsageError("vllm: error: unrecognized arguments: \(unknown.joined(separator: " "))")
         }
         logStats = !words.contains("--disable-log-stats")
+        tracksLoad = words.contains("--enable-server-load-tracking")
         modelURI = model ?? values["--model"] ?? "Qwen/Qwen3-0.6B"
         servedModel = values["--served-model-name"] ?? modelURI
         try take(values)

@@ -32,13 +32,22 @@ package enum EngineCommand {
         arguments += ["--gpu-memory-utilization", plain(assignment.gpuMemoryUtilization)]
         arguments += ["--dtype", assignment.dtype]
         arguments += ["--tensor-parallel-size", String(assignment.tensorParallelSize)]
-        arguments += ["--enable-chunked-prefill", "--disable-log-stats"]
+        arguments.append("--enable-chunked-prefill")
+        // `/load` counts requests in flight. An engine that drops them on SIGTERM is asked for the same in `/metrics`,
+        // which is empty without the statistics.
+        if drains(install) || !assignment.useSpot { arguments.append("--disable-log-stats") }
+        if drains(install), assignment.useSpot { arguments.append("--enable-server-load-tracking") }
         if let length = assignment.maxModelLength { arguments += ["--max-model-len", String(length)] }
         // Before 0.10.1 every prompt is written to the log unless told otherwise; later the flag goes away.
         if version < EngineVersion(0, 10, 1) { arguments.append("--disable-log-requests") }
-        if version >= EngineVersion(0, 18) { arguments += ["--shutdown-timeout", String(placement.drainSeconds)] }
+        if drains(install) { arguments += ["--shutdown-timeout", String(placement.drainSeconds)] }
         arguments += ["--host", placement.address, "--port", String(placement.port)]
         return arguments + assignment.extraArguments + placement.extraArguments
+    }
+
+    /// Whether SIGTERM lets requests in flight come to their end.
+    package static func drains(_ install: EngineInstall) -> Bool {
+        install.effectiveVLLM >= EngineVersion(0, 18)
     }
 
     /// vLLM 0.23 and 0.24 refuse 0 and -1 here; the environment carries the limit for them instead.

@@ -9,6 +9,8 @@ package struct EngineLaunch: Equatable, Sendable {
     /// File that receives standard output and standard error, appended.
     package var logPath: String
     package var workingDirectory: String
+    /// How long it goes on with requests in flight after SIGTERM; nil for one that drops them.
+    package var drainsOnTerminate: Duration?
 
     package init(
         executable: String, arguments: [String], environment: [EnvironmentVariable], logPath: String,

@@ -5,6 +5,7 @@ enum ByteScanner {
     private static let highs: UInt64 = 0x8080_8080_8080_8080
 
     /// The first byte below 0x20 at or after `start`.
+    @inline(__always)
     static func control(in chunk: Span<UInt8>, from start: Int) -> Int? {
         chunk.withUnsafeBufferPointer { bytes in
             var index = start

@@ -1,7 +1,8 @@
 /// Reading text out of bytes without making a `String`: the log is scanned at the speed of memory, and only a line that
 /// means something costs an allocation.
 extension Span<UInt8> {
-    /// Whether `text` stands at `offset`.
+    /// Whether `text` stands at `offset`. In line, so that the words are constants where they are compared.
+    @inline(__always)
     func starts(with text: StaticString, at offset: Int = 0) -> Bool {
         let length = text.utf8CodeUnitCount
         guard offset >= 0, count - offset >= length else { return false }
@@ -45,8 +46,10 @@ extension Span<UInt8> {
     func contains(_ text: StaticString) -> Bool { firstIndex(of: text) != nil }
 
     /// The byte at `offset`, or nil beyond the end.
+    @inline(__always)
     func byte(_ offset: Int) -> UInt8? { offset >= 0 && offset < count ? self[offset] : nil }
 
+    @inline(__always)
     func skip(_ byte: UInt8, from start: Int) -> Int {
         var index = start
         while index < count, self[index] == byte { index += 1 }
@@ -54,6 +57,7 @@ extension Span<UInt8> {
     }
 
     /// Moves `offset` over `text` if it stands there.
+    @inline(__always)
     func consume(_ text: StaticString, at offset: inout Int) -> Bool {
         guard starts(with: text, at: offset) else { return false }
         offset += text.utf8CodeUnitCount

@@ -15,6 +15,9 @@ package struct EngineLogReader: Sendable {
     /// Lines that held nothing known, access log and route lists among them.
     package var unknownLines: Int { interpreter.unknownLines }
 
+    /// What the log holds against the engine so far.
+    var evidence: FailureEvidence { interpreter.evidence }
+
     /// Bytes of log kept between calls; bounded whatever the log holds.
     var heldBytes: Int { assembler.heldBytes + tail.count }
 
@@ -39,9 +42,13 @@ package struct EngineLogReader: Sendable {
     /// What a progress bar says that has not come to its line's end. A bar of CUDA graph capture is redrawn for minutes
     /// without one; ask when nothing more comes.
     package func unfinishedProgress() -> LogFact? {
-        let bytes = assembler.unfinished()
-        return interpreter.progress(bytes.span)
+        assembler.withUnfinished {
+            interpreter.progress($0, followsReturnNewline: assembler.afterReturnNewline)
+        }
     }
+
+    /// Of the bytes fed, those behind the last line's end, however many of them are kept.
+    package var unfinishedBytes: Int { assembler.unfinishedBytes }
 
     /// The verdict on a start or run that ended, from everything fed so far.
     package func explain(_ exit: EngineExit?) -> FailureReport {

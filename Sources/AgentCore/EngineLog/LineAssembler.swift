@@ -7,6 +7,9 @@ struct LineAssembler: Sendable {
     /// In bytes. vLLM's longest own lines, the engine's configuration, are a third of this.
     static let longestLine = 16 * 1024
 
+    /// In bytes. A bar is as wide as a terminal, and redrawn more often than anything else is written.
+    static let longestBar = 1024
+
     /// Where a line is and how it stood in the log.
     struct Line {
         /// Its bytes in the chunk; nil when they are in `assembled`, because they came in pieces or were cleaned.
@@ -24,9 +27,11 @@ struct LineAssembler: Sendable {
     private var partial: [UInt8] = []
     private var partialHasEscapes = false
     private var partialIsTruncated = false
+    /// Bytes fed since the last line's end, those dropped included.
+    private(set) var unfinishedBytes = 0
     /// The last line ended in `\r`: a `\n` that comes next is the rest of that end.
     private var afterReturn = false
-    private var afterReturnNewline = false
+    private(set) var afterReturnNewline = false
 
     /// The next whole line at or after `position`; nil when the chunk is used up and its rest is kept.
     mutating func next(in chunk: Span<UInt8>, from position: inout Int) -> Line? {
@@ -42,10 +47,12 @@ struct LineAssembler: Sendable {
             let found = scan(chunk, from: position)
             guard let end = found.end else {
                 keep(chunk, found)
+                unfinishedBytes += chunk.count - position
                 position = chunk.count
                 return nil
             }
             position = end + 1
+            unfinishedBytes = 0
             let line = finish(chunk, found, end)
             afterReturn = chunk[end] == .carriageReturn
             if let line { return line }
@@ -53,9 +60,11 @@ struct LineAssembler: Sendable {
         return nil
     }
 
-    /// The unfinished line as far as it has come: a progress bar is drawn for minutes without an end.
-    func unfinished() -> [UInt8] {
-        partialHasEscapes ? TerminalText.stripped(partial.span) : partial
+    /// The unfinished line as far as it has come: a progress bar is drawn for minutes without an end. nil when there is
+    /// none, which is nearly always, or one too long for a bar. No copy but for terminal sequences.
+    func withUnfinished<Result>(_ read: (Span<UInt8>) -> Result?) -> Result? {
+        guard !partial.isEmpty, partial.count <= Self.longestBar else { return nil }
+        return partialHasEscapes ? read(TerminalText.stripped(partial.span).span) : read(partial.span)
     }
 
     var heldBytes: Int { assembled.count + partial.count }

@@ -20,7 +20,8 @@ extension LogGrammar {
         Rule("NPU KV cache size: ", kvCache),
         Rule("KV cache size: ", kvCache),
         Rule("Maximum concurrency for ", maxConcurrency),
-        // V0: `# GPU blocks: 4660, # CPU blocks: 4096`; 0.7 and 0.8 name the device, as in `# cuda blocks:`.
+        // V0: `# GPU blocks: 4660, # CPU blocks: 4096`; 0.7 and 0.8 name the device, as in `# cuda blocks:`. The V1
+        // engine of 0.7 says the first half only.
         Rule("# ", blocks),
     ]
 
@@ -44,9 +45,9 @@ extension LogGrammar {
     private static let blocks: @Sendable (Span<UInt8>, Int) -> LogFact? = { bytes, start in
         guard var at = bytes.firstIndex(of: " blocks: ", from: start), at - start <= 8 else { return nil }
         at += 9
-        guard let device = bytes.integer(at: &at), bytes.consume(", # CPU blocks: ", at: &at),
-            let host = bytes.integer(at: &at)
-        else { return nil }
+        guard let device = bytes.integer(at: &at) else { return nil }
+        if at == bytes.count { return .kvCacheBlocks(device: device, host: 0) }
+        guard bytes.consume(", # CPU blocks: ", at: &at), let host = bytes.integer(at: &at) else { return nil }
         return .kvCacheBlocks(device: device, host: host)
     }
 }

@@ -38,13 +38,18 @@ struct LogInterpreter: Sendable {
         if !understood, facts.count == before { unknownLines += 1 }
     }
 
-    /// What an unfinished bar says.
-    func progress(_ bytes: Span<UInt8>) -> LogFact? {
-        switch grammar.fact(bytes, at: LogLine(bytes).message) {
+    /// What an unfinished bar says. Nothing where it would say nothing if its line ended here.
+    func progress(_ bytes: Span<UInt8>, followsReturnNewline: Bool) -> LogFact? {
+        let line = LogLine(bytes)
+        let mayContinueRecord = followsReturnNewline && line.level != nil && recordHeader != nil
+        if mayContinueRecord, recordHeader == Self.hash(bytes, before: line.message) { return nil }
+        return switch grammar.fact(bytes, at: line.message) {
         case .weightsProgress(let done, let total, let unit):
             .weightsProgress(done: done, total: total, unit: unit ?? streamerUnit)
         case .graphCaptureProgress(let done, let total):
             .graphCaptureProgress(done: done, total: total)
+        case .graphCaptureStarted:
+            .graphCaptureStarted
         default:
             nil
         }

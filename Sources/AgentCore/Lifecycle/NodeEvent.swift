@@ -36,6 +36,7 @@ package enum NodeEvent: Equatable, Sendable {
     /// The outbox is empty.
     case eventsDelivered
     case readyAcknowledged
+    case preemption(PreemptionEvent)
 }
 
 package enum HealthAnswer: Equatable, Sendable {
@@ -62,6 +63,7 @@ package enum NodeTimer: Hashable, Sendable {
     case backoff
     case delivery
     case keepAlive
+    case preemption(PreemptionTimer)
 }
 
 /// What to do, in the imperative. The shell performs each in one switch.
@@ -85,6 +87,7 @@ package enum NodeAction: Equatable, Sendable {
     /// Keep for the estimates of later starts.
     case remember(StartRecord)
     case tell(OperatorMessage)
+    case preempt(PreemptionAction)
     case finish
 }
 
@@ -99,6 +102,13 @@ package enum ReportKind: String, Sendable {
     case draining
     case stopped
     case revoked
+    case preemption
+    case preempted
+    case preemptionAdvice = "preemption_advice"
+    /// Taken back, or its time passed and the machine is still there.
+    case preemptionWithdrawn = "preemption_withdrawn"
+    /// Whether a source of notices can see.
+    case noticeSource = "notice_source"
 }
 
 package struct Report: Equatable, Sendable {
@@ -110,6 +120,10 @@ package struct Report: Equatable, Sendable {
     package var phase: Phase?
     /// The generation that was rejected, where it could be read.
     package var rejectedGeneration: Int64?
+    package var preemption: PreemptionReport?
+    /// Why the node drains or stops, as in `docs/contract.md`.
+    package var reason: String?
+    package var source: SourceHealth?
 
     package init(
         _ kind: ReportKind, failure: FailureReport? = nil, exit: EngineExit? = nil, faults: [FieldFault] = []
@@ -118,6 +132,12 @@ package struct Report: Equatable, Sendable {
         self.failure = failure
         self.exit = exit
         self.faults = faults
+    }
+
+    package static func ending(_ kind: ReportKind, because reason: String) -> Report {
+        var report = Report(kind)
+        report.reason = reason
+        return report
     }
 
     package static func begun(_ phase: Phase) -> Report {
@@ -154,5 +174,10 @@ package enum OperatorMessage: Equatable, Sendable {
     case engineSilent
     case engineGone
     case undelivered
+    case notice(Notice, secondsLeft: Double)
+    case advice(Notice)
+    case spared(Notice, PreemptionReport.Status)
+    case preempted(PreemptionReport)
+    case noticeSource(SourceHealth)
     case unexpected(event: String, state: String)
 }

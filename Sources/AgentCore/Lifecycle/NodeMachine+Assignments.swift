@@ -45,8 +45,8 @@ extension NodeMachine {
         preflight = nil
         timeline.forgetStart()
         state = .preparing(assignment)
-        // The one in flight is overtaken; this one follows when that has answered.
-        guard !isPreparationInFlight else { return [] }
+        // The one in flight is overtaken; this one follows when that has answered. On a notice nothing is started.
+        guard !isPreparationInFlight, !isHeld else { return [] }
         isPreparationInFlight = true
         return [.prepare(assignment)]
     }
@@ -88,7 +88,7 @@ extension NodeMachine {
         isPreparationInFlight = false
         switch state {
         case .preparing(let assignment):
-            guard assignment.generation == prepared else { return prepare(assignment) }
+            guard assignment.generation == prepared, !isHeld else { return prepare(assignment) }
             timeline.record(.preflightDone, at: now, source: .agent)
             state = .running(EngineRun(assignment))
             return [.startEngine(generation: prepared)]

@@ -1,6 +1,13 @@
 extension NodeMachine {
     /// The only way in. Effects follow the returned actions, after the state has changed.
     package mutating func handle(_ event: NodeEvent, at now: BootInstant) -> [NodeAction] {
+        let before = state
+        let actions = react(to: event, at: now)
+        account(for: event, in: before, at: now)
+        return actions
+    }
+
+    private mutating func react(to event: NodeEvent, at now: BootInstant) -> [NodeAction] {
         switch event {
         case .agentStarted: return agentStarted(at: now)
         case .assignmentReceived(let assignment): return assignmentReceived(assignment, at: now)
@@ -28,6 +35,7 @@ extension NodeMachine {
         case .stopRequested: return stop(isRevoked: false, at: now)
         case .eventsDelivered: return eventsDelivered()
         case .readyAcknowledged: return readyAcknowledged(at: now)
+        case .preemption(let event): return preempt(event, at: now)
         }
     }
 
@@ -50,6 +58,10 @@ extension NodeMachine {
         case .backoff: backoffFired()
         case .delivery: deliveryFired()
         case .keepAlive: keepAliveFired(at: now)
+        case .preemption(.begin): beginFired(at: now)
+        case .preemption(.cut): cutFired()
+        case .preemption(.count): countFired()
+        case .preemption(.lapse): lapseFired(at: now)
         }
     }
 

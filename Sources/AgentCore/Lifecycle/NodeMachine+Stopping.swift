@@ -36,11 +36,25 @@ extension NodeMachine {
     mutating func endEngine(_ run: EngineRun, next: EngineStop.Next) -> [NodeAction] {
         state = .stopping(EngineStop(run.assignment, verdict: .none, next: next))
         let drain = run.stage == .serving ? settings.drain : nil
-        let begin: [NodeAction] = [.tell(.stopping(drainFor: drain)), .report(Report(.draining)), .terminateEngine]
+        let begin: [NodeAction] = [
+            .tell(.stopping(drainFor: drain)), .report(.ending(.draining, because: reason(for: next))),
+            .terminateEngine,
+        ]
         let ladder: NodeAction =
             drain.map { .arm(.kill, after: $0 + settings.teardown) }
             ?? .arm(.secondTerminate, after: settings.secondTerminate)
         return quietProbes() + begin + [ladder]
+    }
+
+    /// Whoever stops the agent without a notice before it shuts the node down.
+    private func reason(for next: EngineStop.Next) -> String {
+        if let preemption, preemption.holds { return preemption.notice.kind.rawValue }
+        return switch next {
+        case .leave(isRevoked: true, _): "revoked"
+        case .leave(isRevoked: false, _): NoticeKind.shutdown.rawValue
+        case .change: "assignment_changed"
+        case .recover, .hold: "failed"
+        }
     }
 
     mutating func secondTerminateFired() -> [NodeAction] {
@@ -149,14 +163,16 @@ extension NodeMachine {
         readyAt = nil
         canaryTook = nil
         progress = nil
+        let lastWord = sayOver(exit: stop.exit, at: now)
         switch stop.next {
-        case .leave(let isRevoked, _): return leaveNow(isRevoked: isRevoked)
-        case .change(let next, let receivedAt): return accept(next, at: receivedAt)
+        case .leave(let isRevoked, _): return lastWord + leaveNow(isRevoked: isRevoked)
+        case .change(let next, let receivedAt): return lastWord + accept(next, at: receivedAt)
+        case .hold: return lastWord + prepare(stop.assignment)
         case .recover:
             guard case .given(let report) = stop.verdict else {
                 preconditionFailure("an engine that failed is left behind only with a verdict")
             }
-            return retry(stop.assignment, report, served: served)
+            return lastWord + retry(stop.assignment, report, served: served)
         }
     }
 }
@@ -167,7 +183,8 @@ extension NodeMachine {
     mutating func leaveNow(isRevoked: Bool) -> [NodeAction] {
         state = .leaving
         let revoked: [NodeAction] = isRevoked ? [.tell(.revoked), .report(Report(.revoked))] : []
-        return revoked + [.report(Report(.stopped)), .arm(.delivery, after: settings.delivery)]
+        let reason = reason(for: .leave(isRevoked: isRevoked, isAsked: !isRevoked))
+        return revoked + [.report(.ending(.stopped, because: reason)), .arm(.delivery, after: settings.delivery)]
     }
 
     mutating func eventsDelivered() -> [NodeAction] {

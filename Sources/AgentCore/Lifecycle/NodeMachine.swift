@@ -5,6 +5,8 @@
 package struct NodeMachine: Sendable {
     package internal(set) var state = NodeState.waiting
     package internal(set) var timeline = Timeline()
+    /// The same start, phase by phase.
+    var start = StartTimeline()
     package internal(set) var progress: LoadProgress?
     /// What earlier starts of this assignment took; nil when there was none.
     var expectation: StartExpectation?
@@ -28,6 +30,10 @@ package struct NodeMachine: Sendable {
     var isPreparationInFlight = false
     package internal(set) var rejectedFaults: [FieldFault] = []
     var rejectedGeneration: Int64?
+    /// Everything the sources of notices have said.
+    package internal(set) var notices = NoticeBoard()
+    /// nil while nothing ends this node from outside.
+    package internal(set) var preemption: Preemption?
 
     package let settings: LifecycleSettings
 

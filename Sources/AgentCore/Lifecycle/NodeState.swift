@@ -106,6 +106,8 @@ package struct EngineStop: Equatable, Sendable {
         case change(to: Assignment, receivedAt: BootInstant)
         /// Again or not at all, as the verdict's class says.
         case recover
+        /// Nothing, unless the notice that ended it is taken back.
+        case hold
     }
 
     package var assignment: Assignment

@@ -41,6 +41,10 @@ extension StoreJudge {
         let there = Set(store.objects.map(\.name))
         let missing = index.files.subtracting(there).sorted()
         guard !missing.isEmpty else { return .ok(.shards, "all \(index.files.count) shards of the index are there") }
+        // Mistral's own form, with the index of the other one left beside it.
+        if store.weights.allSatisfy({ $0.name.hasPrefix("consolidated") }) {
+            return .warn(.shards, .weightsIncomplete, "the index names other files than those that are there")
+        }
         return incomplete(missing, of: index.files.count)
     }
 

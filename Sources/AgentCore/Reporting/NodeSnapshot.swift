@@ -27,6 +27,7 @@ package struct NodeSnapshot: Equatable, Sendable {
     /// nil while nothing is known of such starts, and when none is running.
     package var estimate: Estimate?
     package var timeline: Timeline
+    package var account: StartAccount
     package var timings: Timings
     package var engine: Engine?
     package var failure: FailureReport?
@@ -37,6 +38,9 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var versions: Versions
     package var isServing: Bool
     package var takenAt: BootInstant
+    package var notice: Preemption?
+    package var noticeSources: [SourceHealth] = []
+    package var place = CloudPlace(.generic)
 
     /// One line a human can read.
     package var status: String { StatusLine.text(for: self) }
@@ -60,17 +64,26 @@ extension NodeMachine {
         var isServing = false
         var engine: NodeSnapshot.Engine?
         if case .running(let run) = state {
-            isServing = run.stage == .serving && run.missedProbes < settings.missesUntilNotReady
+            isServing = run.stage == .serving && run.missedProbes < settings.missesUntilNotReady && !isHeld
             engine = NodeSnapshot.Engine(pid: run.pid, port: port, restarts: restarts.restarts)
         }
         return NodeSnapshot(
-            nodeID: nodeID, generation: generation > 0 ? generation : nil, state: state.name,
+            nodeID: nodeID, generation: generation > 0 ? generation : nil, state: stateName,
             phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
-            estimate: estimate(at: now), timeline: timeline,
+            estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
             preflight: preflight, rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
-            versions: versions,
-            isServing: isServing, takenAt: now)
+            versions: versions, isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
+            place: notices.place)
+    }
+
+    /// On a notice the node drains, and then there is nothing left of it to be had.
+    package var stateName: String {
+        switch state {
+        case .running where isHeld: "draining"
+        case .waiting where isHeld, .preparing where isHeld, .backoff where isHeld: "stopped"
+        default: state.name
+        }
     }
 
     private var timings: Timings {

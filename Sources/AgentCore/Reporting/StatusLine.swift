@@ -2,6 +2,7 @@
 enum StatusLine {
     static func text(for node: NodeSnapshot) -> String {
         var line = subject(node)
+        if let notice = node.notice { line += "; \(ending(notice))" }
         if let error = node.controlPlaneError { line += "; control plane: \(error)" }
         if !node.rejectedFaults.isEmpty {
             line += "; last assignment rejected: \(node.rejectedFaults.map(\.description).joined(separator: ", "))"
@@ -25,6 +26,12 @@ enum StatusLine {
             return "failed \(model): \(failure.failure.rawValue): \(failure.message)"
         default: return node.state
         }
+    }
+
+    /// Without a count of seconds: the line would change with every look.
+    private static func ending(_ preemption: Preemption) -> String {
+        let notice = preemption.notice
+        return "\(notice.kind.rawValue) announced by \(notice.source) for \(Int(notice.deadline.seconds)) s after boot"
     }
 
     private static func starting(_ node: NodeSnapshot, model: String) -> String {

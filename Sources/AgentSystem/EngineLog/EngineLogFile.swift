@@ -14,29 +14,36 @@ enum EngineLogFile {
             status = try file.status()
             try SystemError.check("fcntl") { fcntl(file.number, F_SETFL, O_APPEND) }
         } catch {
-            throw refusal(path, FileKind(at: path).flatMap(fault) ?? error.reason)
+            throw refusal(path, FileKind(at: path).flatMap { fault($0) } ?? error.reason)
         }
         if let fault = fault(of: status) { throw refusal(path, fault) }
         return file
     }
 
+    /// A log open for reading and its size then, in bytes.
+    struct Opened {
+        var file: Descriptor
+        var size: Int64
+    }
+
     /// For the agent to follow; nil when nothing is there yet.
-    static func openForReading(_ path: String) throws(FailureReport) -> (file: Descriptor, status: stat)? {
+    static func openForReading(_ log: LogPath) throws(FailureReport) -> Opened? {
         let file: Descriptor
         let status: stat
         do throws(SystemError) {
-            file = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+            let links = log.links == .refused ? O_NOFOLLOW : 0
+            file = try Descriptor.open(log.path, O_RDONLY | links | O_NONBLOCK | O_NOCTTY)
             status = try file.status()
         } catch {
             if error.code == ENOENT { return nil }
-            throw unreadable(path, FileKind(at: path).flatMap(fault) ?? error.reason)
+            throw unreadable(log, FileKind(at: log.path).flatMap { fault($0, log.links) } ?? error.reason)
         }
-        if let fault = fault(FileKind(mode: status.st_mode)) { throw unreadable(path, fault) }
-        return (file, status)
+        if let fault = fault(FileKind(mode: status.st_mode), .refused) { throw unreadable(log, fault) }
+        return Opened(file: file, size: Int64(status.st_size))
     }
 
-    private static func fault(_ kind: FileKind) -> String? {
-        kind == .regular ? nil : "it is \(kind.rawValue)"
+    private static func fault(_ kind: FileKind, _ links: InotifyLogSource.Links = .refused) -> String? {
+        kind == .regular || kind == .link && links == .followed ? nil : "it is \(kind.rawValue)"
     }
 
     private static func fault(of status: stat) -> String? {
@@ -55,10 +62,10 @@ enum EngineLogFile {
         )
     }
 
-    private static func unreadable(_ path: String, _ fault: String) -> FailureReport {
+    private static func unreadable(_ log: LogPath, _ fault: String) -> FailureReport {
         FailureReport(
             .engineLog,
-            message: "cannot follow the engine's log \(path): \(fault); give the path of the regular file itself",
+            message: "cannot follow the engine's log \(log.path): \(fault); give the path of the regular file itself",
             process: "agent")
     }
 }

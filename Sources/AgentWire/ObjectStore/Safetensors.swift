@@ -3,7 +3,7 @@ package import AgentCore
 /// The head of a safetensors file: eight bytes of length, then as much JSON, then the tensors.
 package enum Safetensors {
     /// What is read of a header; those of models with ten thousand tensors have 1.5 MB.
-    package static let maximumHeaderBytes: UInt64 = 8 << 20
+    package static let maximumHeaderBytes: UInt64 = 4 << 20
     /// The longest header that the format's own reader accepts.
     package static let formatLimit: UInt64 = 100_000_000
 

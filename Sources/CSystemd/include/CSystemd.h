@@ -1,3 +1,20 @@
 #pragma once
 // libsystemd: sd_notify, journal, login inhibitor.
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
+
+// sd-bus functions that are variadic, in the one form that is needed. Prefixed, no policy; all return a negative errno.
+
+/// Takes a "delay" lock on shutdown; `descriptor` (close-on-exec) is the caller's, and closing it lets go.
+int csystemd_logind_inhibit(sd_bus *bus, const char *who, const char *why, int *descriptor);
+
+/// How long logind waits for the holders of such locks, in microseconds.
+int csystemd_logind_delay(sd_bus *bus, uint64_t *microseconds);
+
+/// Calls `handler` for each PrepareForShutdown.
+int csystemd_logind_match(sd_bus *bus, sd_bus_message_handler_t handler, void *userdata);
+
+/// The one boolean of a PrepareForShutdown.
+int csystemd_logind_starts(sd_bus_message *message, bool *starts);

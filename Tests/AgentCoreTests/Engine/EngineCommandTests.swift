@@ -20,7 +20,7 @@ internal import Testing
                 "--model-loader-extra-config", #"{"concurrency":32,"memory_limit":5368709120}"#,
                 "--served-model-name", "acme/tiny-llama", "--gpu-memory-utilization", "0.95", "--dtype", "bfloat16",
                 "--tensor-parallel-size", "1", "--enable-chunked-prefill", "--disable-log-stats",
-                "--shutdown-timeout", "30", "--host", "0.0.0.0", "--port", "8000",
+                "--enable-server-load-tracking", "--shutdown-timeout", "30", "--host", "0.0.0.0", "--port", "8000",
             ])
     }
 
@@ -33,6 +33,15 @@ internal import Testing
         ])
     func versionedFlags(version: String, flag: String, isThere: Bool) {
         #expect(arguments(version).contains(flag) == isThere)
+    }
+
+    @Test(
+        "Requests in flight can be counted on a spot machine, in one way or the other",
+        arguments: [("0.17.1", true, false, false), ("0.18.0", true, true, true), ("0.32.0", false, true, false)])
+    func counted(version: String, isSpot: Bool, withoutStatistics: Bool, tracksLoad: Bool) {
+        let arguments = arguments(version) { $0.useSpot = isSpot }
+        #expect(arguments.contains("--disable-log-stats") == withoutStatistics)
+        #expect(arguments.contains("--enable-server-load-tracking") == tracksLoad)
     }
 
     @Test(

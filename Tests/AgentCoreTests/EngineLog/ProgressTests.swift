@@ -12,6 +12,7 @@ struct ProgressTests {
         _ = reader.feed(text: version)
         let bar = "\rCapturing CUDA graphs (decode, FULL):"
         #expect(reader.feed(text: bar + "   0%|          | 0/67 [00:00<?, ?it/s]").isEmpty)
+        #expect(reader.unfinishedProgress() == .graphCaptureStarted)
         let facts = reader.feed(text: bar + "  12%|█▏        | 8/67 [00:01<00:05, 10.81it/s]")
         #expect(facts == [.graphCaptureStarted])
         #expect(reader.unfinishedProgress() == .graphCaptureProgress(done: 8, total: 67))
@@ -24,6 +25,24 @@ struct ProgressTests {
         #expect(reader.unfinishedProgress() == nil)
         _ = reader.feed(text: "5 [00:02<00:45")
         #expect(reader.unfinishedProgress() == .weightsProgress(done: 7, total: 165, unit: .tensors))
+    }
+
+    @Test("A bar that a client wrote into a request is none, also before its line has ended")
+    func forged() {
+        var reader = EngineLogReader()
+        let header = "(APIServer pid=7) INFO 11-21 18:00:00 [logger.py:1] "
+        let bar = "Loading safetensors checkpoint shards: 50% Completed | 2/4 [00:03<00:00,  1.15it/s]"
+        #expect(reader.feed(text: "\(version)\(header)Received request: 'a\r\n\(header)\(bar)").count == 1)
+        #expect(reader.unfinishedProgress() == nil)
+        #expect(reader.feed(text: "\r\n").isEmpty)
+    }
+
+    @Test("An unfinished line longer than any bar is not looked at")
+    func endless() {
+        var reader = EngineLogReader()
+        let bar = "Loading safetensors checkpoint shards: 50% Completed | 2/4 [00:03<00:00,  1.15it/s]"
+        _ = reader.feed(text: bar + String(repeating: " ", count: 2000))
+        #expect(reader.unfinishedProgress() == nil)
     }
 
     @Test(

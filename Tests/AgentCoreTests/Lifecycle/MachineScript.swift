@@ -16,7 +16,10 @@ struct MachineScript {
         return machine.handle(event, at: now)
     }
 
-    var state: String { machine.state.name }
+    /// When the next event will happen.
+    var next: BootInstant { now + .seconds(1) }
+
+    var state: String { machine.stateName }
 
     static let booted: [NodeEvent] = [.agentStarted]
     static let preparing = booted + [.assignmentReceived(.sample())]

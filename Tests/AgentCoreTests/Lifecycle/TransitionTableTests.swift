@@ -23,28 +23,41 @@ internal import Testing
         ("draining", MachineScript.draining),
         ("backoff", MachineScript.preparing + [.preparationFailed(generation: 1, retriable)]),
         ("failed", MachineScript.preparing + [.preparationFailed(generation: 1, final)]),
+        ("preempted", MachineScript.serving + preemptions.prefix(1)),
         ("leaving", MachineScript.leaving), ("finished", MachineScript.leaving + [.eventsDelivered]),
     ]
 
     private static let retriable = FailureReport(.engineDied, message: "died")
     private static let final = FailureReport(.badFlag, message: "--nope")
 
-    private static let events: [NodeEvent] = [
-        .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
-        .preparationFailed(generation: 1, retriable), .engineStarted(pid: 100),
-        .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
-        .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,
-        .engineProcessesSeen([.named("VLLM::EngineCore", pid: 101)]),
-        .engineMoved(EngineVitals(cpuTicks: [100: 9], diskBytes: 0, logBytes: 9)), .logFact(.startupComplete),
-        .failureExplained(retriable), .healthAnswered(.refused), .healthAnswered(.healthy),
-        .healthAnswered(.unhealthy(status: 503)), .healthAnswered(.silent),
-        .healthAnswered(.stranger(PortListener(pid: 7, command: "nginx"))),
-        .canaryAnswered(took: .milliseconds(1)), .canaryFailed(reason: "500"), .timerFired(.probe),
-        .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
-        .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
-        .timerFired(.delivery), .stopRequested, .eventsDelivered,
-        .readyAcknowledged,
-    ]
+    private static let events: [NodeEvent] =
+        [
+            .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
+            .preparationFailed(generation: 1, retriable), .engineStarted(pid: 100),
+            .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
+            .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,
+            .engineProcessesSeen([.named("VLLM::EngineCore", pid: 101)]),
+            .engineMoved(EngineVitals(cpuTicks: [100: 9], diskBytes: 0, logBytes: 9)), .logFact(.startupComplete),
+            .failureExplained(retriable), .healthAnswered(.refused), .healthAnswered(.healthy),
+            .healthAnswered(.unhealthy(status: 503)), .healthAnswered(.silent),
+            .healthAnswered(.stranger(PortListener(pid: 7, command: "nginx"))),
+            .canaryAnswered(took: .milliseconds(1)), .canaryFailed(reason: "500"), .timerFired(.probe),
+            .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
+            .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
+            .timerFired(.delivery), .stopRequested, .eventsDelivered,
+            .readyAcknowledged,
+        ] + preemptions
+
+    private static let preemptions: [NodeEvent] =
+        [
+            NoticeKind.terminate, .rebalance,
+        ].map { kind in
+            let sighting = Sighting(kind, origin: "end", deadline: BootInstant(nanoseconds: 30_000_000_000))
+            return .preemption(.found(.listed(key: "end", [sighting]), source: "aws"))
+        } + [
+            .preemption(.counted(2, engineDrains: nil)), .timerFired(.preemption(.begin)),
+            .timerFired(.preemption(.cut)), .timerFired(.preemption(.count)), .timerFired(.preemption(.lapse)),
+        ]
 
     private static func render() -> String {
         var lines: [String] = []
@@ -62,7 +75,9 @@ internal import Testing
     private static func short(_ event: NodeEvent) -> String {
         switch event {
         case .healthAnswered(let answer): "health \(head(answer))"
-        case .timerFired(let timer): "timer \(timer)"
+        case .timerFired(let timer): "timer \(short(timer))"
+        case .preemption(.found(.listed(_, let sightings), _)): "notice \(sightings.map(\.kind.rawValue).joined())"
+        case .preemption(let event): "preemption \(head(event))"
         default: head(event)
         }
     }
@@ -70,10 +85,18 @@ internal import Testing
     private static func short(_ action: NodeAction) -> String {
         switch action {
         case .report(let report): "report(\(report.kind.rawValue))"
-        case .arm(let timer, let delay): "arm(\(timer), \(delay))"
-        case .cancel(let timer): "cancel(\(timer))"
+        case .arm(let timer, let delay): "arm(\(short(timer)), \(delay))"
+        case .cancel(let timer): "cancel(\(short(timer)))"
+        case .preempt(let action): "preempt(\(head(action)))"
         case .tell(let message): "tell(\(head(message)))"
         default: head(action)
+        }
+    }
+
+    private static func short(_ timer: NodeTimer) -> String {
+        switch timer {
+        case .preemption(let timer): "preemption \(timer)"
+        default: "\(timer)"
         }
     }
 

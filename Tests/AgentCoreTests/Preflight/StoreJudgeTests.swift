@@ -106,6 +106,17 @@ struct StoreJudgeTests {
         #expect(byNumber.map(\.failure) == [.weightsIncomplete])
     }
 
+    @Test("Weights in Mistral's own form do not need the index that was left beside them")
+    func consolidated() {
+        let found = troubles { store in
+            let others = ["params.json", "tekken.json", "model.safetensors.index.json", "consolidated.safetensors"]
+            store.listing = .objects(others.map { StoredObject(name: $0, bytes: 1000) }, isComplete: true)
+            store.shards = ["consolidated.safetensors": .found(Self.shard)]
+        }
+        #expect(found.allSatisfy { $0.level == .warn })
+        #expect(Set(found.map(\.check)) == [.shards, .strays])
+    }
+
     @Test("What was not looked at to the end is not called missing")
     func incompleteListing() {
         let found = troubles { store in

@@ -42,20 +42,19 @@ struct InotifyLogSourceTests {
         #expect(read == bytes)
     }
 
-    @Test("A renamed log is followed until the new one has been written to")
+    @Test("A renamed log is followed until the new one has been written to; a line ends with its file")
     func rotation() async throws {
         let log = try InotifyLogSource().follow(path)
-        folder.append(Array("a".utf8), to: "vllm.log")
-        #expect(await log.next() == Array("a".utf8))
+        folder.append(Array("a\n".utf8), to: "vllm.log")
+        await log.expect("a\n")
         rename(path, folder.file("vllm.log.1"))
         folder.append([], to: "vllm.log")
         // The engine knows nothing of the rename.
-        folder.append(Array("b".utf8), to: "vllm.log.1")
-        #expect(await log.next() == Array("b".utf8))
+        folder.append(Array("b\n".utf8), to: "vllm.log.1")
+        await log.expect("b\n")
         folder.append(Array("c".utf8), to: "vllm.log.1")
         folder.append(Array("d".utf8), to: "vllm.log")
-        #expect(await log.next() == Array("c".utf8))
-        #expect(await log.next() == Array("d".utf8))
+        await log.expect("c\nd")
     }
 
     @Test("A link, a folder or a FIFO is refused in words that fix it")
@@ -79,8 +78,8 @@ struct InotifyLogSourceTests {
     func replacedByLink() async throws {
         folder.write("secret", to: "target")
         let log = try InotifyLogSource().follow(path)
-        folder.append([1], to: "vllm.log")
-        #expect(await log.next() == [1])
+        folder.append(Array("1\n".utf8), to: "vllm.log")
+        await log.expect("1\n")
         unlink(path)
         symlink(folder.file("target"), path)
         await withTaskGroup(of: [UInt8]?.self) { group in
@@ -119,12 +118,13 @@ struct InotifyLogSourceTests {
                 var written = 0
                 while written < total {
                     let count = min(Int.random(in: 1...5000, using: &random), total - written)
-                    folder.append((written..<written + count).map { UInt8(truncatingIfNeeded: $0) }, to: "vllm.log")
+                    folder.append((written..<written + count).map(Self.byte), to: "vllm.log")
                     written += count
-                    guard Int.random(in: 0..<10, using: &random) == 0 else { continue }
+                    // Between lines: one does not go on in another file.
+                    guard Self.byte(written - 1) == UInt8(ascii: "\n") else { continue }
                     rename(folder.file("vllm.log"), folder.file("vllm.log.\(written)"))
                     // A file that comes and goes between two looks is never seen, so the next rotation waits.
-                    folder.append([UInt8(truncatingIfNeeded: written)], to: "vllm.log")
+                    folder.append([Self.byte(written)], to: "vllm.log")
                     written += 1
                     while let seen = await received.next(), seen < written {}
                 }
@@ -132,13 +132,18 @@ struct InotifyLogSourceTests {
             var seen = 0
             while seen < total {
                 let chunk = try #require(await log.next())
-                #expect(chunk == (seen..<seen + chunk.count).map { UInt8(truncatingIfNeeded: $0) })
+                #expect(chunk == (seen..<seen + chunk.count).map(Self.byte))
                 seen += chunk.count
                 progress.yield(seen)
             }
             progress.finish()
             try await group.waitForAll()
         }
+    }
+
+    /// Every seventh is a newline.
+    private static func byte(_ index: Int) -> UInt8 {
+        index % 7 == 0 ? UInt8(ascii: "\n") : UInt8(ascii: "a") + UInt8(index / 7 % 26)
     }
 
     @Test("A follower that is asked to finish reads what is there and then ends, also while it waits")

@@ -44,6 +44,8 @@ class Agent:
             **engine.environment,
             **settings,
         }
+        self.process_environment: dict[str, str] = {}
+        """Besides the env-file: what libraries read for themselves."""
         self.notify: NotifySocket | None = None
         self.part: Part | None = None
         self._heartbeat_url: str | None = None
@@ -68,6 +70,7 @@ class Agent:
             "LANG": "C.UTF-8",
             "TMPDIR": "/tmp",
             "NOTIFY_SOCKET": str(self.notify.path),
+            **self.process_environment,
         }
         command = [self.binary, "run", "--env-file", self.env_file, "--engine-host", "child"]
         self.part = Part("node agent", command, self.log, environment)

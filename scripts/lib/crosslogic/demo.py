@@ -168,7 +168,7 @@ class Demo:
             beat = self.report["heartbeat"]
         self.console.line(f"$ curl -s {url}")
         for name, value in beat.items():
-            self.console.line(f'  "{name}": {"[…]," if name == "timeline" else json.dumps(value) + ","}')
+            self.console.line(f'  "{name}": {"[…]," if name in ("timeline", "phases") else json.dumps(value) + ","}')
         self.console.line()
 
     def stay(self, agent: Agent, node: str) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "scripts"
 SIMULATED_VLLM = ROOT / "Tests" / "SimulatedVLLM"
+LOG_BENCH = ROOT / "Tests" / "LogBench"
+FUZZ = ROOT / "Tests" / "Fuzz"
+TRANSCRIPTS = ROOT / "Tests" / "AgentCoreTests" / "Fixtures" / "vllm-logs"
 
 
 def cache_root() -> Path:

@@ -1,4 +1,4 @@
-"""Everything a CI must run: checks, Swift tests, the data-race run, the end-to-end tests.
+"""Everything a CI must run: checks, Swift tests, the data-race run, the operator's scripts, the end-to-end tests.
 
 Ends with one line, `N passed, N failed`, over all of them; the exit code is non-zero when anything failed.
 """
@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from crosslogic import checks, install, swift
+from crosslogic import checks, fuzz, install, swift
 from crosslogic.console import Console, Stopwatch
 from crosslogic.paths import ROOT
+
+FUZZ_SECONDS = 15
 
 # The targets with concurrency of their own; the others are values.
 RACE_TARGETS = ["AgentCoreTests", "AgentRuntimeTests", "AgentSystemTests"]
@@ -59,7 +61,9 @@ class Suite:
         steps = [
             Step("checks", self.checks),
             Step("Swift tests", self.swift_tests),
+            Step("random logs", self.fuzz),
             Step("Swift tests under the thread sanitizer", self.race_tests) if races else None,
+            Step("operator's scripts", self.operator_tests),
             Step("end-to-end tests, simulated engine", self.simulated_engine_tests),
             Step("end-to-end tests, real engine", self.real_engine_tests) if not self.options.fast else None,
         ]
@@ -71,6 +75,16 @@ class Suite:
 
     def swift_tests(self) -> Tally:
         return self.swift_test("swift", ["--skip-build"])
+
+    def fuzz(self) -> Tally:
+        """A short run; `scripts/fuzz` makes longer ones."""
+        try:
+            executed = fuzz.fuzz(self.console, None, FUZZ_SECONDS)
+        except fuzz.FuzzError as error:
+            self.console.line(str(error))
+            return Tally(failed=1)
+        self.console.line(f"{executed} random logs read")
+        return Tally(passed=1)
 
     def race_tests(self) -> Tally:
         # A scratch folder of its own: the two kinds of object files would otherwise push each other out.
@@ -97,6 +111,14 @@ class Suite:
                 print(line, end="", flush=True)
             code = run.wait()
         return tally_of(report, code, self.console)
+
+    def operator_tests(self) -> Tally:
+        """The benchmark's among them load with the real streamer, which comes with the engine."""
+        with_engine = not self.options.fast
+        if with_engine:
+            install.ensure_engine(self.console)
+        selection = [] if with_engine else ["-m", "not real"]
+        return self.pytest("operator", ["Tests/Operator", "--numprocesses", "4", *selection])
 
     def simulated_engine_tests(self) -> Tally:
         swift.release_binaries(self.console)

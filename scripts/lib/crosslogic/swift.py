@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crosslogic import install
 from crosslogic.console import Console, Stopwatch
+from crosslogic.paths import LOG_BENCH as LOG_BENCH_SOURCES
 from crosslogic.paths import ROOT
 from crosslogic.paths import SIMULATED_VLLM as SIMULATED_VLLM_SOURCES
 
@@ -47,11 +48,26 @@ def release_binaries(console: Console) -> Path:
     return folder
 
 
+def release_product(product: str, console: Console) -> Path:
+    """A binary for the release that is no part of it, such as a measuring instrument."""
+    binary = ROOT / ".build" / "release" / product
+    stamp = ROOT / ".build" / f"{product}.stamp"
+    stamp.parent.mkdir(exist_ok=True)
+    with (ROOT / ".build" / "release.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sources = sources_key()
+        if not stamp.exists() or stamp.read_text() != sources + resolved_key() or not binary.exists():
+            install.ensure_build_packages(console)
+            build([*RELEASE, "--product", product], f"building {product} for release", console)
+            stamp.write_text(sources + resolved_key())
+    return binary
+
+
 def sources_key() -> str:
     """Changes when a file that the release binaries are made of is written, added or removed."""
     digest = hashlib.sha256()
     files = [ROOT / "Package.swift"]
-    for folder in (ROOT / "Sources", SIMULATED_VLLM_SOURCES):
+    for folder in (ROOT / "Sources", SIMULATED_VLLM_SOURCES, LOG_BENCH_SOURCES):
         files += sorted(file for file in folder.rglob("*") if file.suffix in SOURCE_SUFFIXES)
     for file in files:
         status = file.stat()

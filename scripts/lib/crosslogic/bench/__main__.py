@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import sys
@@ -17,7 +18,7 @@ from crosslogic.stack import Stack, interrupt_on_termination
 from crosslogic.waiting import NeverCameError
 
 # Each is a module beside this one, with `FIGURES`: a list of functions from Bench to a list of Figure.
-GROUPS = ["agent", "preflight"]
+GROUPS = ["agent", "log", "loading", "preemption", "preflight"]
 
 
 @dataclass
@@ -25,10 +26,17 @@ class Bench:
     """What a measurement is given."""
 
     console: Console
-    binaries: Path
-    rclone: Path
     engine: str
     runs: int | None
+
+    @functools.cached_property
+    def binaries(self) -> Path:
+        """Built on first use: not every figure needs them."""
+        return swift.release_binaries(self.console)
+
+    @functools.cached_property
+    def rclone(self) -> Path:
+        return install.ensure_tools(self.console) / "bin" / "rclone"
 
     def stack(self) -> Stack:
         return Stack(self.binaries, self.rclone, "bench")
@@ -85,9 +93,7 @@ def main(arguments: list[str]) -> int:
     names = chosen(options.names)
     figures: list[Figure] = []
     try:
-        binaries = swift.release_binaries(console)
-        rclone = install.ensure_tools(console) / "bin" / "rclone"
-        bench = Bench(console, binaries, rclone, options.engine, options.runs)
+        bench = Bench(console, options.engine, options.runs)
         for name in names:
             figures += measurements()[name](bench)
     except (NeverCameError, install.InstallError, swift.BuildError) as error:

@@ -1,0 +1,22 @@
+package import AgentCore
+
+/// An end that only the control plane knows of: a capacity block that runs out, a user's stop. `end` in the assignment
+/// document: `{"at": "2026-11-21T23:00:00Z", "kind": "terminate", "reason": "capacity block"}`.
+package enum AssignmentEnd {
+    package static let source = "control_plane"
+    private static let key = "end"
+
+    /// nil for what is no assignment document. The answer's own Date counts, as everywhere.
+    package static func finding(in response: MetadataResponse) -> SourceFinding? {
+        guard response.status == 200, let document = try? JSONValue.parse(response.body),
+            document["generation"]?.integerValue != nil
+        else { return nil }
+        guard let end = document[key], end != .null else { return .over(key: key) }
+        guard let at = end["at"]?.stringValue, let seconds = TimeText.parse(at) else { return nil }
+        let kind = end["kind"]?.stringValue.flatMap(NoticeKind.init(rawValue:)) ?? .terminate
+        let sighting = Sighting(
+            kind, origin: key, deadline: response.instant(of: seconds), mark: at,
+            word: end["reason"]?.stringValue ?? "")
+        return .noted(key: key, [sighting])
+    }
+}

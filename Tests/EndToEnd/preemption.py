@@ -1,0 +1,63 @@
+"""What the tests of notices have in common."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from crosslogic.agent import Agent
+from crosslogic.model import MODEL
+from crosslogic.waiting import wait_for
+from scripted_control_plane import ScriptedControlPlane
+
+Serve = Callable[..., Agent]
+"""Starts an agent on a cloud, and answers when it serves."""
+
+
+def sources(agent: Agent) -> dict[str, dict[str, Any]]:
+    return {source["name"]: source for source in agent.heartbeat()["notice_sources"]}
+
+
+def wait_for_source(agent: Agent, name: str, state: str, seconds: float) -> dict[str, Any]:
+    return wait_for(
+        f"{name} is {state}",
+        lambda: (found := sources(agent).get(name)) and found["state"] == state and found,
+        seconds,
+    )
+
+
+def told(plane: ScriptedControlPlane, name: str = "preemption", seconds: float = 5) -> dict[str, Any]:
+    return plane.wait_for_event(name, seconds)["data"]
+
+
+class Streaming:
+    """One completion, token by token, read on a thread."""
+
+    def __init__(self, agent: Agent, tokens: int) -> None:
+        body = json.dumps({"model": MODEL, "prompt": "Hello", "max_tokens": tokens, "stream": True}).encode()
+        self.client = socket.create_connection(("127.0.0.1", agent.engine_port))
+        self.client.sendall(
+            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
+        self.received = self.client.recv(65536)
+        self.ended_at = 0.0
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self) -> None:
+        try:
+            while chunk := self.client.recv(65536):
+                self.received += chunk
+        except OSError:
+            pass
+        self.ended_at = time.monotonic()
+
+    def tokens(self, seconds: float) -> int:
+        self.thread.join(seconds)
+        self.client.close()
+        return self.received.count(b"data: {")

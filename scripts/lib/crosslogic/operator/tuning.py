@@ -1,0 +1,118 @@
+"""How many streamer clients a link needs: bandwidth-delay arithmetic on a short measurement of the link itself.
+
+    connections = bandwidth × (time to first byte + chunk ÷ rate of one connection) ÷ chunk
+
+The streamer's `concurrency` is a number of clients. Each opens some 22 connections (counted: 22 at 1, 352 at 16), but
+fewer are busy: on `scripts/bench loading`'s link 16 at 1, 27 at 2, 45 at 8, as its rate over that of one connection
+says.
+Too many cost little on a thin link, too few cost much: hence twice what the arithmetic says, and a power of two.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+CHUNK = 8 << 20
+BUSY_CONNECTIONS = 10
+"""Of each client, when there are several."""
+HEADROOM = 2
+MOST_CLIENTS = 64
+PROBED_CONNECTIONS = (16, 64)
+SMALL_READ = 256 << 10
+SHORT = 0.5
+"""Seconds."""
+SCALES = 0.6
+"""That much of what so many single connections would get: then the link is not full yet."""
+
+Read = Callable[[int, int], bytes]
+"""Offset and length, within one large object of the store."""
+
+
+@dataclass(frozen=True)
+class Link:
+    first_byte_s: float
+    flow_bytes_per_s: float
+    """Of one connection."""
+    total_bytes_per_s: float
+    """Of `connections` together; what this machine's Python could take at most, on a fast link."""
+    connections: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: round(value, 6) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Choice:
+    concurrency: int
+    why: str
+
+
+def probe(read: Read, size: int) -> Link:
+    """Takes a few seconds, and less than a gigabyte on the fastest of links; never reads past the end of the object."""
+    read(0, 1)  # The connection and its TLS are not what is measured.
+    first_byte = statistics.median(timed(lambda: read(0, 1)) for _ in range(5))
+    flow = rate_of_one(read, size, first_byte)
+    piece = min(size, CHUNK, max(SMALL_READ, int(flow * SHORT)))
+    total, connections = flow, 1
+    for connections in PROBED_CONNECTIONS:
+        total = max(total, rate_of_many(read, size, piece, connections, first_byte))
+        if total < SCALES * connections * flow:
+            break
+    return Link(first_byte, flow, total, connections)
+
+
+def rate_of_one(read: Read, size: int, first_byte: float) -> float:
+    """Longer and longer reads, until one takes long enough to tell."""
+    flow = 0.0
+    length = SMALL_READ
+    while True:
+        length = min(length, size, 2 * CHUNK)
+        seconds = timed(lambda length=length: read(0, length))
+        flow = length / max(seconds - first_byte, 1e-6)
+        if seconds > SHORT or length in {size, 2 * CHUNK}:
+            return flow
+        length *= 4
+
+
+def rate_of_many(read: Read, size: int, piece: int, connections: int, first_byte: float) -> float:
+    offsets = [(number * piece) % max(1, size - piece + 1) for number in range(connections)]
+    with ThreadPoolExecutor(connections) as pool:
+        # Once for the connections, once for the time.
+        list(pool.map(lambda offset: len(read(offset, 1)), offsets))
+        seconds = timed(lambda: list(pool.map(lambda offset: len(read(offset, piece)), offsets)))
+    return connections * piece / max(seconds - first_byte, 1e-6)
+
+
+def timed(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def choose(link: Link, nic_bytes_per_s: float | None = None) -> Choice:
+    """`nic_bytes_per_s`: the network card's speed, where it is known; the link cannot be faster."""
+    # What the connections got together is not the ceiling when each of them got as much as one alone.
+    scales = link.total_bytes_per_s > SCALES * link.connections * link.flow_bytes_per_s
+    ceiling = 4 * link.total_bytes_per_s if scales else link.total_bytes_per_s
+    if nic_bytes_per_s:
+        ceiling = min(ceiling, nic_bytes_per_s)
+    needed = ceiling * (link.first_byte_s + CHUNK / link.flow_bytes_per_s) / CHUNK
+    clients = min(MOST_CLIENTS, power_of_two(HEADROOM * needed / BUSY_CONNECTIONS))
+    delay = link.first_byte_s * 1000
+    return Choice(
+        clients,
+        f"first byte after {delay:.1f} ms, {link.flow_bytes_per_s / 1e6:.0f} MB/s on one connection, "
+        f"{link.total_bytes_per_s / 1e6:.0f} MB/s on {link.connections}: {math.ceil(needed)} connections fill "
+        f"{ceiling / 1e6:.0f} MB/s, concurrency {clients} has them",
+    )
+
+
+def power_of_two(least: float) -> int:
+    """The smallest one that is not less."""
+    return 1 << max(0, math.ceil(math.log2(least))) if least > 1 else 1
