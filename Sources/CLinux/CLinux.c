@@ -164,6 +164,8 @@ int clinux_tcp_port_is_free(uint16_t port) {
     return bound == 0;
 }
 
+int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK); }
+
 static int is_loopback(const struct inet_diag_msg *message) {
     const uint32_t *to = message->id.idiag_dst;
     const uint32_t mapped = htonl(0xffff);

@@ -1,4 +1,5 @@
 package import AgentCore
+internal import CLinux
 internal import CSystemd
 internal import Glibc
 internal import Locking
@@ -26,7 +27,7 @@ package final class LogindMonitor: ShutdownMonitor {
     package init() {
         var ends: [Int32] = [-1, -1]
         // Without descriptors there is nothing to wake: the thread then looks once in five seconds.
-        _ = pipe2(&ends, O_CLOEXEC | O_NONBLOCK)
+        _ = clinux_pipe(&ends)
         wake = (ends[0], ends[1])
     }
 

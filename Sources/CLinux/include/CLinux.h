@@ -54,6 +54,9 @@ int clinux_ignore_signal(int signal);
 /// 1024 without privilege, no IPv6). Binds to the port for a moment.
 int clinux_tcp_port_is_free(uint16_t port);
 
+/// A pipe, close-on-exec and non-blocking: read end, write end. 0, or -1 and errno.
+int clinux_pipe(int ends[2]);
+
 /// One TCP connection of this network namespace.
 struct clinux_connection {
     /// The same for as long as the socket lives, and never given to another one.
