@@ -79,7 +79,9 @@ let package = Package(
         .testTarget(
             name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], exclude: ["Lifecycle/transitions.txt"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "AgentWireTests", dependencies: ["AgentCore", "AgentWire", "AgentTestKit"]),
+        // With AgentSystem for the real SHA-256: published signatures prove nothing about a stand-in.
+        .testTarget(
+            name: "AgentWireTests", dependencies: ["AgentCore", "AgentWire", "AgentSystem", "AgentTestKit"]),
         .testTarget(
             name: "AgentSystemTests", dependencies: ["Locking", "AgentCore", "AgentSystem", "AgentTestKit", "CLinux"]),
         .testTarget(

@@ -75,6 +75,9 @@ package protocol FileStore: Sendable {
     func list(_ folder: String) throws(FileFailure) -> [String]
     /// Whether the path, links resolved, is a regular file this process may execute.
     func isExecutable(_ path: String) -> Bool
+    /// What may still be written below this folder, in bytes; asks the nearest parent of one that is not there yet. nil
+    /// where the kernel does not tell.
+    func freeBytes(below folder: String) -> UInt64?
 }
 
 /// The service manager: readiness, status line, watchdog.
@@ -123,9 +126,10 @@ package protocol RandomSource: Sendable {
     func identifier() -> String
 }
 
-/// HMAC-SHA256, for signed callbacks.
+/// SHA-256, for signed callbacks and for requests to the object store.
 package protocol MessageSigner: Sendable {
     func hmacSHA256(_ message: [UInt8], key: [UInt8]) -> [UInt8]
+    func sha256(_ message: [UInt8]) -> [UInt8]
 }
 
 /// Lines for operators. Text is chosen in one place (`AgentRuntime`), never in logic.

@@ -26,6 +26,7 @@ package struct AgentSettings: Sendable {
     package var engineHost: EngineHostChoice?
     /// A start without a sign of life for this long is ended; 0 never.
     package var stallSeconds: Int
+    package var preflight: PreflightMode
     /// The cloud by name, where the machine's own word is not to be taken; nil finds out.
     package var cloud: String?
     /// From a preemption notice to the power button, where the machine was created with one (GCP).
@@ -95,6 +96,7 @@ extension AgentSettings {
         engineHost = reader.choice("CROSSLOGIC_ENGINE_HOST")
         readiness = reader.choice("CROSSLOGIC_NOTIFY_READY") ?? .model
         stallSeconds = Int(reader.integer("CROSSLOGIC_STALL_AFTER", in: 0...3600) ?? 60)
+        preflight = reader.choice("CROSSLOGIC_PREFLIGHT") ?? .on
         cloud = reader.cloud("CROSSLOGIC_CLOUD")
         grantedNotice = reader.integer("CROSSLOGIC_PREEMPTION_NOTICE", in: 0...3600).map { .seconds($0) }
         certificateAuthorityFile = reader.path("CROSSLOGIC_CA_FILE")

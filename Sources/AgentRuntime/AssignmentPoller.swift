@@ -50,15 +50,21 @@ struct AssignmentPoller: Sendable {
         try? await Task.sleep(for: backoff.next(fraction: ports.random.fraction()))
     }
 
-    private func poll(etag: String?) async -> PollOutcome {
+    /// `wait` is the seconds that the control plane may hold it.
+    static func request(_ settings: AgentSettings, wait: Int) -> HTTPRequest {
         let base = settings.controlPlaneURL
-        let url = "\(base)/api/v1/nodes/\(settings.nodeID)/assignment?wait=\(Self.wait)"
-        var request = HTTPRequest(.get, url, timeout: .seconds(Self.wait + 15))
+        let url = "\(base)/api/v1/nodes/\(settings.nodeID)/assignment?wait=\(wait)"
+        var request = HTTPRequest(.get, url, timeout: .seconds(wait + 15))
         request.maximumResponseBytes = AssignmentCodec.maximumBytes
         request.mayUseProxy = true
         request.headers = [
             ("Authorization", Secret("Bearer \(settings.nodeToken.reveal())")), ("Accept", Secret("application/json")),
         ]
+        return request
+    }
+
+    private func poll(etag: String?) async -> PollOutcome {
+        var request = Self.request(settings, wait: Self.wait)
         if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
         do {
             let response = try await ports.http.send(request)

@@ -20,6 +20,7 @@ final class EngineEffects: Sendable {
     private let locator: EngineLocator
     private let logPath: String
     private let outbox: Outbox
+    private let preflight: Preflight
     private let state = Mutex(State())
     private let leftovers = OnlyOnce()
 
@@ -31,6 +32,7 @@ final class EngineEffects: Sendable {
         preparer = EnginePreparer(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
+        preflight = Preflight(settings: settings, ports: ports)
     }
 
     var install: EngineInstall? { state.withLock { $0.install } }
@@ -43,12 +45,25 @@ final class EngineEffects: Sendable {
             inbox.send(.startExpected(generation: assignment.generation, expected))
         }
         do throws(FailureReport) {
-            let launch = try await preparer.prepare(assignment, on: install)
+            let tuning = try await prove(assignment, on: install, inbox)
+            let launch = try await preparer.prepare(
+                tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
             state.withLock { $0.launch = (assignment.generation, launch) }
             inbox.send(.prepared(generation: assignment.generation))
         } catch {
             inbox.send(.preparationFailed(generation: assignment.generation, error))
         }
+    }
+
+    /// Before anything is written: what cannot work leaves no credentials behind. nil where
+    /// nothing was to be looked at.
+    private func prove(
+        _ assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
+    ) async throws(FailureReport) -> StreamerTuning? {
+        guard let install, let outcome = await preflight.run(assignment, on: install) else { return nil }
+        inbox.send(.preflightDone(generation: assignment.generation, outcome.report))
+        if let failure = outcome.report.failure { throw failure }
+        return outcome.tuning
     }
 
     /// The life of one engine. Its last event is the last thing that happens here: by then the log has been read to

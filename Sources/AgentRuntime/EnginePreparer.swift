@@ -6,7 +6,9 @@ struct EnginePreparer: Sendable {
     let settings: AgentSettings
     let ports: AgentPorts
 
-    func prepare(_ assignment: Assignment, on install: EngineInstall?) async throws(FailureReport) -> EngineLaunch {
+    func prepare(
+        _ assignment: Assignment, on install: EngineInstall?, tuned: [EnvironmentVariable] = []
+    ) async throws(FailureReport) -> EngineLaunch {
         guard let install else { throw engineMissing() }
         if let listener = ports.portInspector.listeners(onTCPPort: settings.enginePort).first {
             throw FailureReport.portInUse(listener)
@@ -14,7 +16,8 @@ struct EnginePreparer: Sendable {
         let placement = placement(for: assignment)
         let arguments = EngineCommand.arguments(for: assignment, on: install, placement: placement)
         let environment = EngineEnvironment.variables(
-            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder)
+            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
+            tuned: tuned)
         try write(environment: environment, arguments: [install.executable] + arguments)
         var launch = EngineLaunch(
             executable: install.executable, arguments: arguments, environment: environment,

@@ -28,6 +28,7 @@ enum MessageID {
         case .spared: "ce0e5c9202474946b91bbf40f6da72ad"
         case .preempted: "21d664d8945440d0844442199a881620"
         case .noticeSource: "701cd13f209f4bffa432669a6ee6f350"
+        case .preflightDone: "14d6f1925a96475f8c840957513de3f0"
         case .unexpected: "26f93eb39b7838e05c0b809e1f4924a3"
         case .failed(let report, _): of(report.failure)
         }
@@ -40,6 +41,7 @@ enum MessageID {
         case .credentialsRejected: "48d7a61b6fe666530559ef33537aafdb"
         case .bucketMissing: "a1fbc1fee9939f43a2161522b4d99bba"
         case .modelMissing: "04cd722b1ee8363d579dd24cd8f82700"
+        case .clockSkewed: "1cdf780992fc4ddf8f7ccf7d7394945c"
         case .endpointUnreachable: "4019554a1af4309b07bcf463f5c01b73"
         case .endpointStalled: "ff0c66052d4b3343911c906e176066e6"
         case .weightsUnreadable: "e43e43726d32ca6c808f93d3296037cc"

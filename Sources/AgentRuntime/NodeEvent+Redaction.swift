@@ -7,9 +7,19 @@ extension NodeEvent {
         case .failureExplained(let report): .failureExplained(redaction.report(report))
         case .preparationFailed(let generation, let report):
             .preparationFailed(generation: generation, redaction.report(report))
+        case .preflightDone(let generation, let report):
+            .preflightDone(generation: generation, report.redacted(by: redaction))
         case .canaryFailed(let reason): .canaryFailed(reason: redaction.text(reason))
         case .controlPlaneLost(let reason): .controlPlaneLost(reason: redaction.text(reason))
         default: self
         }
+    }
+}
+
+extension PreflightReport {
+    fileprivate func redacted(by redaction: Redaction) -> PreflightReport {
+        var report = self
+        for index in findings.indices { report.findings[index].message = redaction.text(findings[index].message) }
+        return report
     }
 }

@@ -8,6 +8,7 @@ enum OperatorPhrases {
         case .assignmentAccepted(let generation, let model): (.notice, "assignment \(generation): \(model)")
         case .assignmentRejected(let faults):
             (.error, "assignment rejected: \(faults.map(\.description).joined(separator: "; "))")
+        case .preflightDone(let report): preflight(report)
         case .staleAssignment(let generation, let current):
             (.info, "assignment \(generation) is older than \(current) and ignored")
         case .controlPlaneLost(let reason): (.warning, "control plane: \(reason); asking again with backoff")
@@ -36,6 +37,15 @@ enum OperatorPhrases {
         case .noticeSource(let health): source(health)
         case .unexpected(let event, let state): (.warning, "\(event) in state \(state) was not expected")
         }
+    }
+
+    /// One line, so that it is found beside the start it belongs to; what is fatal is told again as the failure.
+    private static func preflight(_ report: PreflightReport) -> (OperatorLogLevel, String) {
+        let bytes = report.weightBytes.map { ", \($0) bytes of weights" } ?? ""
+        let head = "preflight \(report.verdict.rawValue) after \(seconds(report.seconds))\(bytes)"
+        let troubles = report.troubles.map { "\($0.check.rawValue): \($0.message)" }
+        let line = ([head] + troubles).joined(separator: "; ")
+        return (troubles.isEmpty ? .info : .warning, String(line.prefix(2048)))
     }
 
     private static func failed(_ report: FailureReport, _ exit: EngineExit?) -> String {

@@ -7,12 +7,17 @@ extension AssignmentCodec {
             "generation": .integer(assignment.generation), "model": .string(assignment.model),
             "model_uri": .string(assignment.modelURI), "gpu_count": .integer(Int64(assignment.gpuCount)),
             "use_spot": .bool(assignment.useSpot), "use_runai_streamer": .bool(assignment.useRunaiStreamer),
-            "streamer_concurrency": .integer(Int64(assignment.streamerConcurrency)),
-            "streamer_memory_limit": .integer(assignment.streamerMemoryLimit),
             "gpu_memory_utilization": .number(assignment.gpuMemoryUtilization), "dtype": .string(assignment.dtype),
             "tensor_parallel_size": .integer(Int64(assignment.tensorParallelSize)),
             "extra_args": .array(assignment.extraArguments.map(JSONValue.string)),
         ]
+        // What nobody asked for is the tuner's to choose, after a handover too.
+        if assignment.givenStreamerSettings.contains(.concurrency) {
+            fields["streamer_concurrency"] = .integer(Int64(assignment.streamerConcurrency))
+        }
+        if assignment.givenStreamerSettings.contains(.memoryLimit) {
+            fields["streamer_memory_limit"] = .integer(assignment.streamerMemoryLimit)
+        }
         fields["provider"] = assignment.provider.map(JSONValue.string)
         fields["region"] = assignment.region.map(JSONValue.string)
         fields["gpu"] = assignment.gpu.map(JSONValue.string)

@@ -90,9 +90,12 @@ package enum AssignmentCodec {
         let concurrency = reader.integer("streamer_concurrency", in: AssignmentRules.streamerConcurrency)
         assignment.streamerConcurrency =
             concurrency.map(Int.init) ?? defaults.streamerConcurrency ?? assignment.streamerConcurrency
-        assignment.streamerMemoryLimit =
-            reader.integer("streamer_memory_limit", in: AssignmentRules.streamerMemoryLimit)
-            ?? defaults.streamerMemoryLimit ?? assignment.streamerMemoryLimit
+        let limit = reader.integer("streamer_memory_limit", in: AssignmentRules.streamerMemoryLimit)
+        assignment.streamerMemoryLimit = limit ?? defaults.streamerMemoryLimit ?? assignment.streamerMemoryLimit
+        if concurrency ?? defaults.streamerConcurrency.map(Int64.init) != nil {
+            assignment.givenStreamerSettings.insert(.concurrency)
+        }
+        if limit ?? defaults.streamerMemoryLimit != nil { assignment.givenStreamerSettings.insert(.memoryLimit) }
     }
 
     private static func readEngine(

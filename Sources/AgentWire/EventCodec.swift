@@ -12,6 +12,10 @@ package enum EventCodec {
         var data = SnapshotCodec.common(node)
         data["failure"] = SnapshotCodec.failure(report.failure, exit: report.exit)
         data["engine"] = SnapshotCodec.engine(node)
+        // A start that was not without doubts says so where it ends, one way or the other.
+        if [.failed, .ready].contains(report.kind), let preflight = node.preflight, !preflight.troubles.isEmpty {
+            data["preflight"] = SnapshotCodec.preflight(preflight)
+        }
         if !report.faults.isEmpty { data["faults"] = SnapshotCodec.faults(report.faults) }
         // Two phases can begin with one event; each report names its own.
         if let phase = report.phase { data["phase"] = .string(phase.rawValue) }

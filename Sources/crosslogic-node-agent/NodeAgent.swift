@@ -14,7 +14,8 @@ struct NodeAgent: AsyncParsableCommand {
             """,
         version: AgentVersion.text,
         subcommands: [
-            RunCommand.self, StatusCommand.self, TimelineCommand.self, ExplainCommand.self, ExecEngineCommand.self,
+            RunCommand.self, StatusCommand.self, TimelineCommand.self, ExplainCommand.self, PreflightCommand.self,
+            PlanCommand.self, ExecEngineCommand.self,
         ])
 }
 
@@ -24,8 +25,11 @@ enum AgentVersion {
 
 /// sysexits(3), so that a unit file can tell a mistake from bad luck.
 enum AgentExit {
+    static let badAssignment = ExitCode(65)
     static let unavailable = ExitCode(69)
     /// The engine goes on and so shall the agent: systemd starts it again (EX_TEMPFAIL).
     static let restart = ExitCode(75)
+    /// What was asked for does not work now, and may later.
+    static let tryAgain = ExitCode(75)
     static let badSettings = ExitCode(78)
 }

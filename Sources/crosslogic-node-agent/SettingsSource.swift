@@ -23,8 +23,14 @@ struct SettingsSource: ParsableArguments {
         help: "Who runs the engine: systemd or child (CROSSLOGIC_ENGINE_HOST; default: systemd where it is PID 1).")
     var engineHost: String?
 
-    func load() throws(SettingsFaults) -> AgentSettings {
-        var environment: [String: String] = [:]
+    /// Names that only an agent with a control plane needs; a command that was given its assignment does without.
+    private static let placeholders = [
+        "CROSSLOGIC_CONTROL_PLANE_URL": "http://localhost", "CROSSLOGIC_NODE_ID": "none",
+        "CROSSLOGIC_NODE_TOKEN": "none",
+    ]
+
+    func load(withoutControlPlane: Bool = false) throws(SettingsFaults) -> AgentSettings {
+        var environment = withoutControlPlane ? Self.placeholders : [:]
         var faults: [FieldFault] = []
         for path in environmentFiles {
             let (variables, problems) = Self.read(path)

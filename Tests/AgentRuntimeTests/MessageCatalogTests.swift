@@ -15,6 +15,7 @@ internal import Testing
         .notice(notice, secondsLeft: 1), .advice(notice), .spared(notice, .withdrawn),
         .preempted(PreemptionReport(.over, notice, place: CloudPlace(.aws))),
         .noticeSource(SourceHealth(name: "aws", since: BootInstant(nanoseconds: 0))),
+        .preflightDone(PreflightReport(findings: [], seconds: 0)),
     ]
 
     private static let notice = Notice(

@@ -150,4 +150,5 @@ private final class QueueWitness: FileStore {
     func remove(_ path: String) throws(FileFailure) { note() }
     func move(_ path: String, to newPath: String) throws(FileFailure) { note() }
     func isExecutable(_ path: String) -> Bool { false }
+    func freeBytes(below folder: String) -> UInt64? { nil }
 }

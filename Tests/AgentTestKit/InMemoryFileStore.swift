@@ -78,4 +78,6 @@ package final class InMemoryFileStore: FileStore {
     }
 
     package func isExecutable(_ path: String) -> Bool { state.withLock { $0.files[path] != nil } }
+
+    package func freeBytes(below folder: String) -> UInt64? { state.withLock { $0.isFull } ? 0 : 1 << 40 }
 }

@@ -1,4 +1,5 @@
 package import AgentCore
+internal import Locking
 
 /// Stands in for the network: answers each request by a function of its URL and announces it.
 package final class ScriptedHTTPClient: HTTPClient {
@@ -7,6 +8,10 @@ package final class ScriptedHTTPClient: HTTPClient {
     package let requests: AsyncStream<HTTPRequest>
     private let seen: AsyncStream<HTTPRequest>.Continuation
     private let answer: Answer
+    private let kept = Mutex<[HTTPRequest]>([])
+
+    /// All so far.
+    package var asked: [HTTPRequest] { kept.withLock { $0 } }
 
     package init(_ answer: @escaping Answer) {
         (requests, seen) = AsyncStream.makeStream()
@@ -14,6 +19,7 @@ package final class ScriptedHTTPClient: HTTPClient {
     }
 
     package func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
+        kept.withLock { $0.append(request) }
         seen.yield(request)
         return try await answer(request)
     }

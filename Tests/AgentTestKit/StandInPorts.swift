@@ -89,6 +89,7 @@ package final class CountingRandom: RandomSource {
 package struct FixedSigner: MessageSigner {
     package init() {}
     package func hmacSHA256(_ message: [UInt8], key: [UInt8]) -> [UInt8] { [1, 2, 3] }
+    package func sha256(_ message: [UInt8]) -> [UInt8] { [4, 5, 6] }
 }
 
 /// Keeps and announces the lines.

@@ -18,6 +18,8 @@ package struct Assignment: Equatable, Sendable {
     package var streamerConcurrency: Int
     /// Bytes of host staging buffer: -1 unlimited, 0 one tensor, else a cap.
     package var streamerMemoryLimit: Int64
+    /// Those of the two that somebody has decided; the others may be tuned to the machine.
+    package var givenStreamerSettings: Set<StreamerSetting>
     /// Fraction of the GPU's memory, 0 < x <= 1.
     package var gpuMemoryUtilization: Double
     package var dtype: String
@@ -40,11 +42,18 @@ package struct Assignment: Equatable, Sendable {
         useRunaiStreamer = true
         streamerConcurrency = 32
         streamerMemoryLimit = 5_368_709_120
+        givenStreamerSettings = []
         gpuMemoryUtilization = 0.95
         dtype = "bfloat16"
         tensorParallelSize = 1
         extraArguments = []
     }
+}
+
+/// The raw value is the field's name.
+package enum StreamerSetting: String, CaseIterable, Sendable {
+    case concurrency = "streamer_concurrency"
+    case memoryLimit = "streamer_memory_limit"
 }
 
 /// The S3-compatible store (Cloudflare R2) and the credentials that open it.

@@ -17,9 +17,10 @@ package enum EngineEnvironment {
     ]
 
     /// `inherited` is the agent's own environment. `cacheFolder` is absolute and the same on every node: paths are
-    /// part of the compile cache's key.
+    /// part of the compile cache's key. `tuned` yields to what the node sets itself.
     package static func variables(
-        for assignment: Assignment, on install: EngineInstall, inherited: [String: String], cacheFolder: String
+        for assignment: Assignment, on install: EngineInstall, inherited: [String: String], cacheFolder: String,
+        tuned: [EnvironmentVariable] = []
     ) -> [EnvironmentVariable] {
         var variables: [String: Secret] = [:]
         for (name, value) in inherited where isInherited(name) { variables[name] = Secret(value) }
@@ -27,7 +28,7 @@ package enum EngineEnvironment {
         variables["PATH"] = Secret(path(inherited: inherited["PATH"], executable: install.executable))
         var defaults = defaults(cacheFolder: cacheFolder, version: install.effectiveVLLM)
         if assignment.useRunaiStreamer {
-            defaults += streamerDefaults
+            defaults += tuned + streamerDefaults
             if let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM) {
                 variables[limit.name] = limit.value
             }

@@ -7,8 +7,9 @@ extension FailureClass {
             .weightsIncomplete, .streamerMissing, .badFlag, .badLoaderConfig, .badModelConfig, .memoryLimitTooSmall,
             .kvCacheTooSmall, .driver, .engineMissing, .engineUnkillable, .engineLog:
             .final
-        case .endpointUnreachable, .endpointStalled, .weightsUnreadable, .hostOutOfMemory, .gpuOutOfMemory, .gpuBusy,
-            .nccl, .portInUse, .engineDied, .localStorage, .stalled, .canaryFailed, .unknown:
+        // A machine's clock is often set only after it has booted.
+        case .clockSkewed, .endpointUnreachable, .endpointStalled, .weightsUnreadable, .hostOutOfMemory,
+            .gpuOutOfMemory, .gpuBusy, .nccl, .portInUse, .engineDied, .localStorage, .stalled, .canaryFailed, .unknown:
             .retry
         }
     }
@@ -18,6 +19,7 @@ extension FailureClass {
         switch self {
         case .credentialsMissing: "The engine had no credentials for the object store."
         case .credentialsRejected: "The object store refused the credentials."
+        case .clockSkewed: "This machine's clock is wrong, so the object store refuses its signatures."
         case .bucketMissing: "The bucket does not exist at this endpoint."
         case .modelMissing: "There is no model under this address."
         case .endpointUnreachable: "The object store could not be reached."
@@ -61,6 +63,8 @@ extension FailureClass {
             "Put access_key_id and secret_access_key into the assignment's r2 section."
         case .credentialsRejected:
             "Issue a new R2 token with read access to this bucket; check expiry and the machine's clock."
+        case .clockSkewed:
+            "Set the machine's clock (chronyc makestep, timedatectl set-ntp true); the node tries again."
         case .bucketMissing:
             "Check r2.bucket and r2.endpoint; buckets with a jurisdiction need its endpoint (.eu.r2.cloudflarestorage.com)."
         case .modelMissing:

@@ -2,6 +2,7 @@
 package enum FailureClass: String, CaseIterable, Sendable {
     case credentialsMissing = "credentials_missing"
     case credentialsRejected = "credentials_rejected"
+    case clockSkewed = "clock_skewed"
     case bucketMissing = "bucket_missing"
     case modelMissing = "model_missing"
     case endpointUnreachable = "endpoint_unreachable"

@@ -10,6 +10,8 @@ package enum NodeEvent: Equatable, Sendable {
 
     /// What earlier starts of this kind took.
     case startExpected(generation: Int64, StartExpectation)
+    /// Comes before `prepared` or `preparationFailed`, where there is a preflight.
+    case preflightDone(generation: Int64, PreflightReport)
     case prepared(generation: Int64)
     case preparationFailed(generation: Int64, FailureReport)
 
@@ -162,6 +164,7 @@ package enum OperatorMessage: Equatable, Sendable {
     case waitingForAssignment
     case assignmentAccepted(generation: Int64, model: String)
     case assignmentRejected([FieldFault])
+    case preflightDone(PreflightReport)
     case staleAssignment(generation: Int64, current: Int64)
     case controlPlaneLost(reason: String)
     case controlPlaneFound

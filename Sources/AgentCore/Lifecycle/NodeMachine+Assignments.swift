@@ -44,6 +44,7 @@ extension NodeMachine {
     mutating func prepare(_ assignment: Assignment) -> [NodeAction] {
         progress = nil
         expectation = nil
+        preflight = nil
         timeline.forgetStart()
         state = .preparing(assignment)
         // The one in flight is overtaken; this one follows when that has answered. On a notice nothing is started.

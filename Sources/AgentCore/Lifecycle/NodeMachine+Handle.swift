@@ -15,6 +15,7 @@ extension NodeMachine {
         case .assignmentRevoked: return stop(isRevoked: true, at: now)
         case .controlPlaneLost(let reason): return controlPlaneLost(reason)
         case .controlPlaneFound: return controlPlaneFound()
+        case .preflightDone(let generation, let report): return preflightDone(generation, report)
         case .prepared(let generation): return prepared(generation, at: now)
         case .preparationFailed(let generation, let report): return preparationFailed(generation, report)
         case .engineAdopted(let handover, let pid, let startedAt):

@@ -51,7 +51,9 @@ extension NodeMachine {
 
     private mutating func beginWeights(_ run: EngineRun, at now: BootInstant) {
         guard progress == nil, timeline[.weightsDone] == nil else { return }
-        progress = LoadProgress()
+        var begun = LoadProgress()
+        begun.totalBytes = expectedBytes(run.assignment)
+        progress = begun
         if let received = run.receivedBytes { progress?.received(received, at: now) }
     }
 }

@@ -10,6 +10,8 @@ package struct NodeMachine: Sendable {
     package internal(set) var progress: LoadProgress?
     /// What earlier starts of this assignment took; nil when there was none.
     var expectation: StartExpectation?
+    /// Of the start that is prepared or under way; nil where there was none.
+    package internal(set) var preflight: PreflightReport?
     package internal(set) var restarts = RestartPolicy()
     /// The last failure, until an engine serves again or another assignment arrives.
     package internal(set) var failure: FailureReport?

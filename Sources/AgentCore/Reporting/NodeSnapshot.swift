@@ -32,6 +32,7 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var engine: Engine?
     package var failure: FailureReport?
     package var failureExit: EngineExit?
+    package var preflight: PreflightReport?
     package var rejectedFaults: [FieldFault]
     package var controlPlaneError: String?
     package var versions: Versions
@@ -71,8 +72,8 @@ extension NodeMachine {
             phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
             estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
-            rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError, versions: versions,
-            isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
+            preflight: preflight, rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
+            versions: versions, isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
             place: notices.place)
     }
 

@@ -13,4 +13,12 @@ package struct OpenSSLMessageSigner: MessageSigner {
             count = Int(length)
         }
     }
+
+    package func sha256(_ message: [UInt8]) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 32) { digest, count in
+            var length: UInt32 = 0
+            EVP_Digest(message, message.count, digest.baseAddress, &length, EVP_sha256(), nil)
+            count = Int(length)
+        }
+    }
 }

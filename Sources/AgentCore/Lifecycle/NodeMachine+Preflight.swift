@@ -1,0 +1,16 @@
+// What was found out about store and machine before the engine is executed.
+
+extension NodeMachine {
+    /// A generation that was overtaken in the meantime is not told about.
+    mutating func preflightDone(_ judged: Int64, _ report: PreflightReport) -> [NodeAction] {
+        guard case .preparing(let assignment) = state, assignment.generation == judged else { return [] }
+        preflight = report
+        return [.tell(.preflightDone(report))]
+    }
+
+    /// What the weights will bring over the network, until the engine's own plan says it; nil where nobody knows.
+    /// Every rank reads all of it.
+    func expectedBytes(_ assignment: Assignment) -> Double? {
+        preflight?.weightBytes.map { Double($0) * Double(max(1, assignment.tensorParallelSize)) }
+    }
+}

@@ -1,0 +1,39 @@
+internal import AgentCore
+internal import Locking
+
+/// Asks the kernel about this machine. No program is started: `nvidia-smi` can hang in a driver for ever.
+actor NodeFactsReader {
+    private let files: any FileStore
+    private let cacheFolder: String
+    /// Disks and drivers may answer late.
+    private let executor = QueueExecutor(label: "io.crosslogic.node-facts")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(files: any FileStore, cacheFolder: String) {
+        self.files = files
+        self.cacheFolder = cacheFolder
+    }
+
+    func read() -> NodeFacts {
+        var facts = NodeFacts()
+        facts.cores = text("/sys/devices/system/cpu/online").flatMap(KernelText.cores)
+        facts.availableMemory = text("/proc/meminfo").flatMap(KernelText.availableMemory)
+        facts.descriptorLimit = text("/proc/self/limits").flatMap(KernelText.descriptorLimit)
+        facts.freeDisk = files.freeBytes(below: cacheFolder)
+        if let interface = text("/proc/net/route").flatMap(KernelText.defaultInterface) {
+            facts.linkSpeed = text("/sys/class/net/\(interface)/speed").flatMap(KernelText.linkSpeed)
+        }
+        facts.driver = text("/proc/driver/nvidia/version").flatMap(KernelText.driver)
+        let gpus = "/proc/driver/nvidia/gpus"
+        facts.gpus = list(gpus).compactMap { text("\(gpus)/\($0)/information").flatMap(KernelText.gpuModel) }
+        facts.gpuDevices = KernelText.gpuDevices(list("/dev"))
+        return facts
+    }
+
+    /// nil where there is no such file, or none that may be read: then that fact is not known.
+    private func text(_ path: String) -> String? {
+        (try? files.read(path, limit: 1 << 20)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private func list(_ folder: String) -> [String] { (try? files.list(folder)) ?? [] }
+}

@@ -1,0 +1,20 @@
+package import AgentCore
+
+extension SnapshotCodec {
+    /// As in the heartbeat, in events, and as `crosslogic-node-agent preflight --json` prints it.
+    package static func preflight(_ report: PreflightReport) -> JSONValue {
+        .object([
+            "verdict": .string(report.verdict.rawValue), "seconds": .number(report.seconds),
+            "weight_bytes": report.weightBytes.map { .integer(Int64(clamping: $0)) } ?? .null,
+            "findings": .array(report.findings.map(finding)),
+        ])
+    }
+
+    private static func finding(_ finding: PreflightFinding) -> JSONValue {
+        .object([
+            "check": .string(finding.check.rawValue), "level": .string(finding.level.rawValue),
+            "class": finding.failure.map { .string($0.rawValue) } ?? .null, "message": .string(finding.message),
+            "remedy": finding.remedy.isEmpty ? .null : .string(finding.remedy),
+        ])
+    }
+}
