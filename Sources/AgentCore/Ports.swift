@@ -11,6 +11,11 @@ package protocol EngineHost: Sendable {
     /// The engine's processes right now, none when none is left. Each is watched from then on: its end is told as
     /// `EngineHostEvent.processEnded`.
     func observe() -> [EngineProcess]
+    /// The engine an earlier agent has started since `limit`, where this host's engines outlive their agents; it may
+    /// have ended meanwhile. nil when there is no such engine.
+    func adopt(startedAfter limit: BootInstant) async -> AdoptedEngine?
+    /// What the service manager calls the execution that runs; nil where there is none, or no such name.
+    var execution: String? { get }
     /// Ends whatever an earlier agent left behind. Returns the pids that were killed, once they are gone.
     func removeLeftovers() async -> [Int32]
 }
@@ -79,6 +84,8 @@ package protocol FileStore: Sendable {
 package protocol ServiceManager: Sendable {
     /// Newline-separated assignments, such as `READY=1\nSTATUS=serving`.
     func notify(_ state: String)
+    /// Whether the model serves from now on, for those who wait for that.
+    func serving(_ isServing: Bool)
 }
 
 /// Who listens on a TCP port of this machine.
@@ -128,6 +135,39 @@ package protocol MessageSigner: Sendable {
 /// Lines for operators. Text is chosen in one place (`AgentRuntime`), never in logic.
 package protocol OperatorLog: Sendable {
     func write(_ level: OperatorLogLevel, _ line: String)
+    func write(_ entry: OperatorLogEntry)
+}
+
+extension OperatorLog {
+    /// Where there are no fields, the text has to do.
+    package func write(_ entry: OperatorLogEntry) { write(entry.level, entry.text) }
+}
+
+/// A line with what a journal can be searched by.
+package struct OperatorLogEntry: Equatable, Sendable {
+    package struct Field: Equatable, Sendable {
+        /// Of A–Z, 0–9 and `_`, not beginning with `_`; at most 64 bytes.
+        package var name: String
+        package var value: String
+
+        package init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package var level: OperatorLogLevel
+    package var text: String
+    /// 32 hexadecimal digits, the key of the message's entry in the catalog.
+    package var messageID: String
+    package var fields: [Field]
+
+    package init(_ level: OperatorLogLevel, _ text: String, messageID: String, fields: [Field]) {
+        self.level = level
+        self.text = text
+        self.messageID = messageID
+        self.fields = fields
+    }
 }
 
 package enum OperatorLogLevel: Int, Sendable {

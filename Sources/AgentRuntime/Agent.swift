@@ -5,12 +5,31 @@ internal import AgentWire
 ///
 /// `run` returning is the proof that no task, no engine and no descriptor is left.
 package struct Agent: Sendable {
+    /// What the agent can be asked from outside.
+    package enum Request: Equatable, Sendable {
+        /// SIGTERM or SIGINT: end for good, and the engine with it.
+        case stop
+        /// SIGUSR2: end, and leave the engine to the next agent.
+        case restart
+    }
+
+    package enum Ending: Equatable, Sendable {
+        case done
+        /// The engine goes on.
+        case handedOver
+    }
+
     let settings: AgentSettings
     let ports: AgentPorts
     let version: String
     let view: NodeView
+    /// How often the service manager wants to hear of the run loop; nil: not at all.
+    let watchdog: Duration?
 
-    package init(settings: AgentSettings, ports: AgentPorts, version: String, view: NodeView) {
+    package init(
+        settings: AgentSettings, ports: AgentPorts, version: String, view: NodeView, watchdog: Duration? = nil
+    ) {
+        self.watchdog = watchdog
         self.settings = settings
         self.ports = ports
         self.version = version
@@ -18,43 +37,78 @@ package struct Agent: Sendable {
     }
 
     /// - Parameters:
-    ///   - stopRequests: yields for every SIGTERM or SIGINT.
+    ///   - requests: what comes in as signals.
     ///   - standing: tasks of the same lifetime as the agent, such as the heartbeat server.
+    /// - Returns: whether the engine ended with the agent.
     package func run(
-        stopRequests: some AsyncSequence<Void, Never> & Sendable, standing: [@Sendable () async -> Void]
-    ) async {
+        requests: some AsyncSequence<Request, Never> & Sendable, standing: [@Sendable () async -> Void]
+    ) async -> Ending {
         let (inbox, arrivals) = Inbox.make(clocks: ports.clocks)
+        let handovers = HandoverFile(folder: settings.runtimeFolder, files: ports.files, log: ports.log)
         let outbox = Outbox(
-            folder: "\(settings.stateFolder)/outbox", files: ports.files, controlPlane: eventsEndpoint, log: ports.log)
+            folder: "\(settings.stateFolder)/outbox", files: ports.files, controlPlane: eventsEndpoint, log: ports.log,
+            handovers: handovers)
         view.watch(outbox)
         let notices = NoticeWatch(settings: settings, ports: ports, inbox: inbox)
-        await withDiscardingTaskGroup { group in
-            // First of all, so that the request is on the wire before anything else costs time.
-            inbox.send(.agentStarted)
+        let engine = EngineEffects(settings: settings, ports: ports, outbox: outbox)
+        let ending = await withDiscardingTaskGroup(returning: Ending.self) { group in
             let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox, outbox: outbox)
-            group.addTask { await poller.run() }
-            await outbox.recover()
+            if let left = await handovers.load() {
+                await outbox.recover()
+                await takeOver(left, engine, outbox, inbox, in: &group)
+                inbox.send(.agentStarted)
+                group.addTask { await poller.run() }
+            } else {
+                // First of all, so that the request is on the wire before anything else costs time.
+                inbox.send(.agentStarted)
+                group.addTask { await poller.run() }
+                await outbox.recover()
+                // An engine that nobody knows must not wait for an assignment to be found.
+                group.addTask { await engine.removeLeftovers() }
+            }
             let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox)
             group.addTask { await sender.run() }
             notices.resume()
             group.addTask { await notices.run() }
             group.addTask { await notices.watchShutdown() }
-            group.addTask { for await _ in stopRequests { inbox.send(.stopRequested) } }
+            group.addTask { for await request in requests { inbox.send(request.event) } }
             for task in standing { group.addTask { await task() } }
 
             let urgent = UrgentSender(outbox: outbox, ports: ports, sender: sender)
-            var loop = RunLoop(agent: self, outbox: outbox, inbox: inbox, notices: notices, urgent: urgent)
+            var loop = RunLoop(
+                agent: self, outbox: outbox, inbox: inbox, engine: engine, notices: notices, urgent: urgent)
+            loop.showLife(in: &group)
             for await arrival in arrivals {
                 loop.take(arrival, in: &group)
                 if loop.isFinished { break }
             }
             group.cancelAll()
+            return loop.ending
         }
         // A preparation that was overtaken by the end may have left its file.
-        EnginePreparer(settings: settings, ports: ports).removeCredentials()
+        if ending == .done { EnginePreparer(settings: settings, ports: ports).removeCredentials() }
         await notices.store.settle()
         // The successor delivers what this agent could not.
         await outbox.storeAll()
+        return ending
+    }
+
+    /// Goes on with the engine of an earlier agent, where it may.
+    private func takeOver(
+        _ left: (handover: Handover, log: LogStart), _ engine: EngineEffects, _ outbox: Outbox, _ inbox: Inbox,
+        in group: inout DiscardingTaskGroup
+    ) async {
+        guard let adoption = await engine.adopt(left, pending: outbox.events) else {
+            await engine.forgetHandover()
+            group.addTask { await engine.removeLeftovers() }
+            return
+        }
+        let found = adoption.engine
+        inbox.send(.engineAdopted(adoption.handover, pid: found.pid, startedAt: found.startedAt))
+        if let expected = adoption.expected {
+            inbox.send(.startExpected(generation: adoption.handover.assignment.generation, expected))
+        }
+        group.addTask { await engine.follow(adoption, inbox) }
     }
 
     /// Secrets of the node itself and of its assignments.
@@ -67,5 +121,14 @@ package struct Agent: Sendable {
     private var eventsEndpoint: EventTarget {
         EventTarget(
             url: "\(settings.controlPlaneURL)/api/v1/nodes/\(settings.nodeID)/events", bearer: settings.nodeToken)
+    }
+}
+
+extension Agent.Request {
+    fileprivate var event: NodeEvent {
+        switch self {
+        case .stop: .stopRequested
+        case .restart: .restartRequested
+        }
     }
 }

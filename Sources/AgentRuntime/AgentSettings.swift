@@ -20,6 +20,10 @@ package struct AgentSettings: Sendable {
     package var runtimeFolder: String
     package var cacheFolder: String
     package var drainSeconds: Int
+    /// When the service manager is told READY.
+    package var readiness: Readiness
+    /// nil: whatever this machine has.
+    package var engineHost: EngineHostChoice?
     /// A start without a sign of life for this long is ended; 0 never.
     package var stallSeconds: Int
     package var preflight: PreflightMode
@@ -31,6 +35,20 @@ package struct AgentSettings: Sendable {
     package var certificateAuthorityFile: String?
     /// The environment the engine may inherit from.
     package var environment: [String: String]
+
+    package enum Readiness: String, CaseIterable, Sendable {
+        /// With the model's first token.
+        case model
+        /// As soon as the agent is in control.
+        case agent
+    }
+
+    package enum EngineHostChoice: String, CaseIterable, Sendable {
+        /// A unit of systemd's, which outlives the agent.
+        case systemd
+        /// A child in its own session, stopped with the agent.
+        case child
+    }
 
     package static let defaultEngines = ["/opt/crosslogic/engine/bin/vllm", "/opt/vllm/bin/vllm"]
 
@@ -75,6 +93,8 @@ extension AgentSettings {
         runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"
         cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? environment["CACHE_DIRECTORY"] ?? "/var/cache/crosslogic"
         drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
+        engineHost = reader.choice("CROSSLOGIC_ENGINE_HOST")
+        readiness = reader.choice("CROSSLOGIC_NOTIFY_READY") ?? .model
         stallSeconds = Int(reader.integer("CROSSLOGIC_STALL_AFTER", in: 0...3600) ?? 60)
         preflight = reader.choice("CROSSLOGIC_PREFLIGHT") ?? .on
         cloud = reader.cloud("CROSSLOGIC_CLOUD")

@@ -8,7 +8,6 @@ final class EngineEffects: Sendable {
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
         var pump: EngineLogPump?
-        var leftoversAreGone = false
     }
 
     private static let leftoversPatience = Duration.seconds(10)
@@ -20,10 +19,15 @@ final class EngineEffects: Sendable {
     private let preparer: EnginePreparer
     private let locator: EngineLocator
     private let preflight: Preflight
+    private let logPath: String
+    private let outbox: Outbox
     private let state = Mutex(State())
+    private let leftovers = OnlyOnce()
 
-    init(settings: AgentSettings, ports: AgentPorts) {
+    init(settings: AgentSettings, ports: AgentPorts, outbox: Outbox) {
         self.ports = ports
+        self.outbox = outbox
+        logPath = settings.engineLog
         probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
         preparer = EnginePreparer(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
@@ -68,38 +72,49 @@ final class EngineEffects: Sendable {
         guard let (prepared, launch) = state.withLock({ $0.launch }), prepared == generation else {
             preconditionFailure("an engine is started only after a preparation for its generation")
         }
-        let last = await follow(launch, inbox)
-        preparer.removeCredentials()
-        inbox.send(last.event, at: last.at)
+        let log: any EngineLogFollower
+        do throws(FailureReport) {
+            log = try ports.engineLog.follow(launch.logPath)
+        } catch {
+            preparer.removeCredentials()
+            inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
+            return
+        }
+        outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
+        // Before the engine is there: whoever finds it must know what it is.
+        await outbox.storeAll()
+        await follow(ports.engineHost.run(launch), log, inbox)
     }
 
-    private func follow(_ launch: EngineLaunch, _ inbox: Inbox) async -> Inbox.Happening {
-        let pump: EngineLogPump
-        do throws(FailureReport) {
-            pump = EngineLogPump(try ports.engineLog.follow(launch.logPath), meter: meter)
-        } catch {
-            let failure = EngineStartFailure(error.failure, error.message)
-            return Inbox.Happening(event: .engineStartFailed(failure), at: ports.clocks.now())
-        }
+    private func follow(_ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, _ inbox: Inbox) async {
+        let pump = EngineLogPump(log, meter: meter)
         state.withLock { $0.pump = pump }
-        defer { state.withLock { $0.pump = nil } }
-        return await withTaskGroup(of: Void.self) { [ports] group in
+        let last = await withTaskGroup(of: Void.self) { [ports] group in
             group.addTask { await pump.run(inbox) }
             var last = Inbox.Happening(event: .engineGone, at: ports.clocks.now())
-            for await event in ports.engineHost.run(launch) {
-                last = event.asHappening
+            for await event in life {
+                guard let happening = event.asHappening else {
+                    pump.blame(event)
+                    continue
+                }
+                last = happening
                 switch event {
                 case .started, .processEnded: inbox.send(last.event, at: last.at)
                 case .exited(let exit, _):
                     inbox.send(last.event, at: last.at)
                     pump.explain(exit)
                 case .startFailed: group.cancelAll()
-                case .gone: break
+                case .gone, .ranOutOfMemory: break
                 }
             }
             await group.waitForAll()
             return last
         }
+        state.withLock { $0.pump = nil }
+        // The agent ends and the engine does not.
+        if Task.isCancelled { return }
+        preparer.removeCredentials()
+        inbox.send(last.event, at: last.at)
     }
 
     /// Asks for a verdict before the main process has ended; it comes as `failureExplained`.
@@ -116,7 +131,10 @@ final class EngineEffects: Sendable {
 
     /// An agent that was killed leaves an engine that nobody watches; it holds the memory the next one needs.
     func removeLeftovers() async {
-        guard !state.withLock({ $0.leftoversAreGone }) else { return }
+        await leftovers.run { await self.endLeftovers() }
+    }
+
+    private func endLeftovers() async {
         let killed = await withTaskGroup { [ports] group in
             group.addTask { await ports.engineHost.removeLeftovers() }
             group.addTask {
@@ -128,17 +146,50 @@ final class EngineEffects: Sendable {
             group.cancelAll()
             return first
         }
-        state.withLock { $0.leftoversAreGone = true }
         guard !killed.isEmpty else { return }
         let pids = killed.map(String.init).joined(separator: ", ")
         ports.log.write(.warning, "ended an engine that an earlier agent left behind (pids \(pids))")
     }
 }
 
+// MARK: Adoption
+
+extension EngineEffects {
+    /// An engine of an earlier agent, its log followed from where its start began.
+    struct Adoption: Sendable {
+        var handover: Handover
+        var engine: AdoptedEngine
+        var log: any EngineLogFollower
+        var expected: StartExpectation?
+    }
+
+    /// nil where no engine runs that this agent may go on with; what runs otherwise is for `removeLeftovers`.
+    func adopt(_ left: (handover: Handover, log: LogStart), pending: [OutboxEvent]) async -> Adoption? {
+        guard let handover = left.handover.completed(by: pending), let prepared = handover.timeline[.preflightDone],
+            let log = try? ports.engineLog.follow(logPath, from: left.log),
+            let engine = await ports.engineHost.adopt(startedAfter: prepared)
+        else { return nil }
+        let install = locator.locate()
+        state.withLock { $0.install = install }
+        // There is one engine, and it is no leftover.
+        await leftovers.run {}
+        let expected = await starts.expectation(for: handover.assignment, on: install)
+        return Adoption(handover: handover, engine: engine, log: log, expected: expected)
+    }
+
+    /// What an earlier agent left leads nowhere.
+    func forgetHandover() async { await outbox.handovers?.forget() }
+
+    func follow(_ adoption: Adoption, _ inbox: Inbox) async {
+        await follow(adoption.engine.events, adoption.log, inbox)
+    }
+}
+
 extension EngineHostEvent {
-    /// The host's stamp is nearer to what happened than the run loop's.
-    var asHappening: Inbox.Happening {
+    /// The host's stamp is nearer to what happened than the run loop's. nil for what only the verdict needs.
+    var asHappening: Inbox.Happening? {
         switch self {
+        case .ranOutOfMemory: nil
         case .startFailed(let failure, let at): Inbox.Happening(event: .engineStartFailed(failure), at: at)
         case .started(let pid, let at): Inbox.Happening(event: .engineStarted(pid: pid), at: at)
         case .processEnded(let process, let at): Inbox.Happening(event: .engineProcessEnded(process), at: at)

@@ -11,6 +11,7 @@ final class EngineLogPump: Sendable {
     private let meter: LogMeter
     private let keeper: LogCheckpointKeeper?
     private let ending = Mutex<Ending?>(nil)
+    private let memory = Mutex<String?>(nil)
 
     /// Without a keeper nothing is saved: for an engine that does not outlive the agent.
     init(_ log: any EngineLogFollower, meter: LogMeter = LogMeter(), keeper: LogCheckpointKeeper? = nil) {
@@ -45,7 +46,20 @@ final class EngineLogPump: Sendable {
             keeper?.understood(count - Int64(reader.unfinishedBytes))
         }
         guard let ending = ending.withLock({ $0 }) else { return }
-        inbox.send(.failureExplained(reader.explain(ending.exit)))
+        inbox.send(.failureExplained(judged(reader.explain(ending.exit))))
+    }
+
+    /// What the kernel has done is not in the log.
+    func blame(_ event: EngineHostEvent) {
+        guard case .ranOutOfMemory(let peak) = event else { return }
+        let used = peak.map { " when it used \($0 >> 20) MiB" } ?? ""
+        memory.withLock { $0 = "the kernel killed the engine\(used): out of memory (systemd: oom-kill)" }
+    }
+
+    private func judged(_ report: FailureReport) -> FailureReport {
+        guard let message = memory.withLock({ $0 }) else { return report }
+        let evidence = Array((report.evidence + [report.message]).filter { !$0.isEmpty }.suffix(8))
+        return FailureReport(.hostOutOfMemory, message: message, process: "kernel", evidence: evidence)
     }
 
     /// Reads to the end of the log as it is now; then `run` sends the verdict. The first call counts.

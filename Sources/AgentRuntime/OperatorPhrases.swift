@@ -15,6 +15,8 @@ enum OperatorPhrases {
         case .controlPlaneFound: (.notice, "control plane answers again")
         case .revoked: (.notice, "the control plane has revoked this node")
         case .engineStarted(let pid): (.notice, "engine started, pid \(pid)")
+        case .engineAdopted(let pid, let generation):
+            (.notice, "going on with the engine of assignment \(generation)\(pid.map { ", pid \($0)" } ?? "")")
         case .phase(let phase, let after):
             (.info, "phase \(phase.rawValue)\(after.map { " at +\(seconds($0))" } ?? "")")
         case .canaryFailed(let reason, let attempt): (.warning, "one-token request \(attempt) failed: \(reason)")

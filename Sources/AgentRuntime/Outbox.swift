@@ -17,6 +17,8 @@ final class Outbox: Sendable {
     let folder: OutboxFolder
     private let log: any OperatorLog
     private let state: Mutex<State>
+    /// What a successor needs, settled between the storing of events and their delivery.
+    let handovers: HandoverFile?
 
     /// Something is to be stored.
     let added = Signal()
@@ -25,29 +27,51 @@ final class Outbox: Sendable {
     /// A try that waits may go now.
     let mayTry = Signal()
 
-    init(folder: String, files: any FileStore, controlPlane: EventTarget, log: any OperatorLog) {
+    init(
+        folder: String, files: any FileStore, controlPlane: EventTarget, log: any OperatorLog,
+        handovers: HandoverFile? = nil
+    ) {
         self.folder = OutboxFolder(folder, files: files)
+        self.handovers = handovers
         self.log = log
         state = Mutex(State(routes: EventRoutes(controlPlane: controlPlane)))
     }
 
     var pending: Int { state.withLock { $0.queue.events.count } }
+    var events: [OutboxEvent] { state.withLock { $0.queue.events } }
     var first: OutboxEvent? { state.withLock { $0.queue.events.first } }
     /// The agent is on its way out: a try now is worth more than patience.
     var isLeaving: Bool { state.withLock { $0.isLeaving } }
 
+    /// An event that has no number yet.
+    struct Draft {
+        var kind: ReportKind
+        var id: String
+        /// To be sent past everything that waits.
+        var isUrgent = false
+        var render: (UInt64) -> [UInt8]
+    }
+
+    /// Events, and the handover as it is with them: whoever sees the one sees the other.
+    ///
     /// Answers how many events were dropped to make room. See `OutboxQueue`.
     @discardableResult
-    func add(_ kind: ReportKind, id: String, render: (UInt64) -> [UInt8]) -> Int {
-        let dropped = state.withLock { state in
-            state.queue.add(kind, id: id, for: state.routes.callbackURL, render: render)
+    func add(_ drafts: [Draft], handover: Handover?) -> Int {
+        let (dropped, isNews) = state.withLock { state in
+            var dropped = 0
+            for draft in drafts {
+                dropped += state.queue.add(
+                    draft.kind, id: draft.id, for: state.routes.callbackURL, render: draft.render)
+            }
+            return (dropped, handovers?.keep(handover) ?? false)
         }
-        added.raise()
+        if isNews || !drafts.isEmpty { added.raise() }
         return dropped
     }
 
-    /// The event just added.
-    var last: OutboxEvent? { state.withLock { $0.queue.events.last } }
+    func event(_ id: String) -> OutboxEvent? {
+        state.withLock { $0.queue.events.last { $0.id == id } }
+    }
 
     func isPending(_ event: OutboxEvent) -> Bool {
         state.withLock { $0.queue.events.contains { $0.sequence == event.sequence } }
@@ -105,15 +129,35 @@ extension Outbox {
 
     /// Stores every event that is not on disk yet, in order, and ends at the first that cannot be stored.
     func storeAll() async {
+        var isStuck = false
+        repeat {
+            isStuck = await !storeEvents()
+        } while !isStuck && !freezeHandover()
+        // A full disk keeps no event from being told, and no successor from going on.
+        if isStuck { handovers?.freeze() }
+        await handovers?.settle()
+    }
+
+    /// False while an event that the handover counts as told is not stored.
+    private func freezeHandover() -> Bool {
+        state.withLock { state in
+            guard state.queue.firstUnstored == nil else { return false }
+            handovers?.freeze()
+            return true
+        }
+    }
+
+    private func storeEvents() async -> Bool {
         while let event = state.withLock({ $0.queue.firstUnstored }) {
             let isStored = await attempt("keeping events on disk") { () async throws(FileFailure) in
                 try await self.folder.store(event)
             }
-            guard isStored else { return }
+            guard isStored else { return false }
             // It was dropped or delivered meanwhile.
             if !state.withLock({ $0.queue.markStored(event.sequence) }) { await discard(event.sequence) }
         }
         for sequence in state.withLock({ $0.queue.takeDiscarded() }) { await discard(sequence) }
+        return true
     }
 
     func forget(_ event: OutboxEvent) async {

@@ -14,17 +14,20 @@ struct RunLoop {
     private var assignments: [Assignment] = []
     private var timers: [NodeTimer: UInt64] = [:]
     private var timersArmed: UInt64 = 0
-    private var lastStatus = ""
+    private var service = ServiceReport()
     private(set) var isFinished = false
+    private(set) var ending = Agent.Ending.done
 
-    init(agent: Agent, outbox: Outbox, inbox: Inbox, notices: NoticeWatch, urgent: UrgentSender) {
+    init(
+        agent: Agent, outbox: Outbox, inbox: Inbox, engine: EngineEffects, notices: NoticeWatch, urgent: UrgentSender
+    ) {
         self.agent = agent
+        self.engine = engine
         self.outbox = outbox
         self.inbox = inbox
         self.notices = notices
         self.urgent = urgent
         redaction = agent.redaction(with: [])
-        engine = EngineEffects(settings: agent.settings, ports: agent.ports)
         var durations = LifecycleSettings()
         durations.drain = .seconds(agent.settings.drainSeconds)
         durations.stallAfter = .seconds(agent.settings.stallSeconds)
@@ -42,24 +45,44 @@ struct RunLoop {
             guard timers[timer] == number else { return }
             timers[timer] = nil
             handle(.timerFired(timer), at: arrival.at, in: &group)
+        case .watchdog:
+            agent.ports.serviceManager.notify("WATCHDOG=1")
+            showLife(in: &group)
+        }
+    }
+
+    /// Through the inbox, so that the service manager hears of the run loop and not of a timer's thread.
+    func showLife(in group: inout DiscardingTaskGroup) {
+        guard let period = agent.watchdog else { return }
+        let inbox = inbox
+        group.addTask {
+            // The manager allows one lost ping.
+            if (try? await Task.sleep(for: period / 3)) != nil { inbox.watchdogDue() }
         }
     }
 
     /// The one gate: the state changes first, then everything that follows is performed.
     private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
-        if case .assignmentReceived(let assignment) = event {
-            // The engine of the assignment before may still have something to say.
-            assignments = assignments.suffix(1) + [assignment]
-            redaction = agent.redaction(with: assignments)
-            notices.follow(assignment)
+        if case .assignmentReceived(let assignment) = event { know(assignment) }
+        if case .engineAdopted(let handover, _, _) = event {
+            know(handover.assignment)
+            outbox.follow(handover.assignment)
         }
         let actions = machine.handle(event.redacted(by: redaction), at: now)
         let node = snapshot(at: now)
         agent.view.publish(node)
-        tellStatus(node, actions)
+        service.tell(node, actions, agent)
         // Its own events come before it in the list, and are for its callback already.
         for case .prepare(let assignment) in actions { outbox.follow(assignment) }
+        add(actions, node, in: &group)
         for action in actions { perform(action, node: node, in: &group) }
+    }
+
+    /// The engine of the assignment before may still have something to say.
+    private mutating func know(_ assignment: Assignment) {
+        assignments = assignments.suffix(1) + [assignment]
+        redaction = agent.redaction(with: assignments)
+        notices.follow(assignment)
     }
 
     private mutating func perform(
@@ -78,14 +101,16 @@ struct RunLoop {
             if timer == .delivery { outbox.leave() }
             arm(timer, after: delay, in: &group)
         case .cancel(let timer): timers[timer] = nil
-        // Told together with the status line, in `tellStatus`.
-        case .notifyReady, .notifyStopping, .extendStartTimeout: break
-        case .report(let report): add(report, node: node, in: &group)
+        // Told together, in `ServiceReport` and `add`.
+        case .notifyReady, .notifyStopping, .extendStartTimeout, .report: break
         case .remember(let record): group.addTask { await engine.starts.learn(record) }
         case .preempt(let action): preempt(action, in: &group)
         case .tell(let message):
-            let (level, line) = OperatorPhrases.line(message)
-            agent.ports.log.write(level, line)
+            let execution = agent.ports.engineHost.execution
+            agent.ports.log.write(OperatorLogEntry(message, about: node, execution: execution))
+        case .handOver:
+            ending = .handedOver
+            isFinished = true
         case .finish: isFinished = true
         }
     }
@@ -121,30 +146,22 @@ struct RunLoop {
         }
     }
 
-    private func add(_ report: Report, node: NodeSnapshot, in group: inout DiscardingTaskGroup) {
-        let id = agent.ports.random.identifier()
+    /// All reports of one event at once, with the handover that goes with them.
+    private func add(_ actions: [NodeAction], _ node: NodeSnapshot, in group: inout DiscardingTaskGroup) {
         let wallTime = agent.ports.clocks.wallTime()
-        let dropped = outbox.add(report.kind, id: id) { sequence in
-            EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
+        let drafts = actions.compactMap { action -> Outbox.Draft? in
+            guard case .report(let report) = action else { return nil }
+            let id = agent.ports.random.identifier()
+            return Outbox.Draft(kind: report.kind, id: id, isUrgent: report.isUrgent) { sequence in
+                EventCodec.render(report, node: node, id: id, sequence: sequence, wallTime: wallTime)
+            }
         }
+        let dropped = outbox.add(drafts, handover: machine.handover)
         if dropped > 0 { agent.ports.log.write(.warning, "the outbox is full: an event was dropped") }
-        if report.isUrgent, let event = outbox.last {
+        for draft in drafts where draft.isUrgent {
+            guard let event = outbox.event(draft.id) else { continue }
             let urgent = urgent
             group.addTask { await urgent.send(event) }
         }
-    }
-
-    private mutating func tellStatus(_ node: NodeSnapshot, _ actions: [NodeAction]) {
-        var lines: [String] = []
-        if actions.contains(.notifyReady) { lines.append("READY=1") }
-        if actions.contains(.notifyStopping) { lines.append("STOPPING=1") }
-        if actions.contains(.extendStartTimeout) { lines.append("EXTEND_TIMEOUT_USEC=60000000") }
-        let status = node.status
-        if status != lastStatus {
-            lines.append("STATUS=\(status)")
-            lastStatus = status
-        }
-        guard !lines.isEmpty else { return }
-        agent.ports.serviceManager.notify(lines.joined(separator: "\n"))
     }
 }

@@ -96,6 +96,14 @@ struct SettingsReader {
         }
     }
 
+    /// One of a few words.
+    mutating func choice<Choice: CaseIterable & RawRepresentable<String>>(_ name: String) -> Choice? {
+        guard let value = text(name) else { return nil }
+        if let choice = Choice(rawValue: value) { return choice }
+        fault(name, "is \"\(value)\", must be \(Choice.allCases.map(\.rawValue).joined(separator: " or "))")
+        return nil
+    }
+
     /// `host:port`, `[v6]:port`; port 0 takes any free one.
     mutating func listenAddress(_ name: String, default fallback: (String, UInt16)) -> (String, UInt16) {
         guard let value = text(name) else { return fallback }

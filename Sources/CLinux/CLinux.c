@@ -23,6 +23,8 @@
 
 // glibc has P_PIDFD since 2.36 only; the number is the kernel's.
 #define CLINUX_P_PIDFD ((idtype_t)3)
+// Linux 5.8; older headers do not have it.
+#define CLINUX_INET_DIAG_CGROUP_ID 21
 // netinet/tcp.h has the name, but its tcp_info is too short, and it cannot stand beside linux/tcp.h.
 #define CLINUX_TCP_ESTABLISHED 1
 
@@ -194,6 +196,16 @@ static uint64_t bytes_received(const struct nlmsghdr *header, const struct inet_
     return 0;
 }
 
+static uint64_t maker_of(const struct nlmsghdr *header, const struct inet_diag_msg *message) {
+    uint64_t id = 0;
+    int left = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof *message));
+    const struct rtattr *attribute = (const struct rtattr *)(message + 1);
+    for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+        if (attribute->rta_type == CLINUX_INET_DIAG_CGROUP_ID && RTA_PAYLOAD(attribute) >= sizeof id)
+            memcpy(&id, RTA_DATA(attribute), sizeof id);
+    return id;
+}
+
 static int request_connections(int fd, int family) {
     struct {
         struct nlmsghdr header;
@@ -217,6 +229,7 @@ static void tell(
     struct clinux_connection connection = {
         .cookie = (uint64_t)message->id.idiag_cookie[1] << 32 | message->id.idiag_cookie[0],
         .inode = message->idiag_inode,
+        .cgroup = maker_of(header, message),
         .received = bytes_received(header, message),
         .owner = message->idiag_uid,
         .local_port = ntohs(message->id.idiag_sport),

@@ -15,7 +15,7 @@ struct NodeAgent: AsyncParsableCommand {
         version: AgentVersion.text,
         subcommands: [
             RunCommand.self, StatusCommand.self, TimelineCommand.self, ExplainCommand.self, PreflightCommand.self,
-            PlanCommand.self,
+            PlanCommand.self, ExecEngineCommand.self,
         ])
 }
 
@@ -29,5 +29,7 @@ enum AgentExit {
     static let unavailable = ExitCode(69)
     /// What was asked for does not work now, and may later.
     static let tryAgain = ExitCode(75)
+    /// The engine goes on and so shall the agent: systemd starts it again (EX_TEMPFAIL).
+    static let restart = ExitCode(75)
     static let badSettings = ExitCode(78)
 }

@@ -8,20 +8,21 @@ struct RealParts {
     private let http: CurlHTTPClient
     private let service: NotifySocket
 
-    init(settings: AgentSettings, log: StderrLog) {
+    init(settings: AgentSettings, log: any AgentLog) {
         let clocks = LinuxClocks()
         http = CurlHTTPClient(
             settings: CurlSettings(
                 userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
                 certificateAuthorityFile: settings.certificateAuthorityFile),
             clocks: clocks)
-        service = NotifySocket()
+        let units = settings.engineHost == .systemd ? SystemdEngineHost(clocks: clocks) : nil
+        service = NotifySocket(door: units.map { _ in SystemdEngineHost.standardPath })
         ports = AgentPorts(
-            engineHost: ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
+            engineHost: units
+                ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
-            portInspector: ProcPortInspector(), trafficMeter: SocketTrafficMeter(), clocks: clocks,
-            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log,
-            shutdownMonitor: LogindMonitor())
+            portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor())
     }
 
     func close() async {

@@ -3,11 +3,6 @@ internal import AgentRuntime
 internal import AgentSystem
 internal import ArgumentParser
 
-enum EngineHostChoice: String, ExpressibleByArgument, CaseIterable {
-    /// A child in its own session, stopped with the agent.
-    case child
-}
-
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
@@ -20,20 +15,20 @@ struct RunCommand: AsyncParsableCommand {
             CROSSLOGIC_ENGINE_LOG=/tmp/vllm.log, CROSSLOGIC_ENGINE_ADDRESS=0.0.0.0, CROSSLOGIC_ENGINE_PORT=8000, \
             CROSSLOGIC_HEARTBEAT_LISTEN=127.0.0.1:9400, CROSSLOGIC_HEARTBEAT_TOKEN, \
             CROSSLOGIC_STATE_DIR=/var/lib/crosslogic, CROSSLOGIC_RUNTIME_DIR=/run/crosslogic, \
-            CROSSLOGIC_CACHE_DIR=/var/cache/crosslogic, CROSSLOGIC_DRAIN_TIMEOUT=30 (seconds), \
-            CROSSLOGIC_PREFLIGHT=on (on, warn, off); for an assignment \
+            CROSSLOGIC_CACHE_DIR=/var/cache/crosslogic, CROSSLOGIC_DRAIN_TIMEOUT=30 (seconds), CROSSLOGIC_ENGINE_HOST (systemd \
+            or child; whatever the machine has), CROSSLOGIC_NOTIFY_READY=model (or agent), CROSSLOGIC_PREFLIGHT=on (or \
+            warn, off); for an assignment \
             that leaves them out: R2_ENDPOINT, R2_BUCKET, R2_ACCESS_KEY, R2_SECRET_KEY, R2_CDN_DOMAIN, \
             VLLM_USE_RUNAI_STREAMER, VLLM_STREAMER_CONCURRENCY, VLLM_STREAMER_MEMORY_LIMIT, VLLM_GPU_MEMORY_UTIL.
 
-            SIGTERM or SIGINT: drain, stop the engine, deliver the last event, exit 0. A second one kills.
+            SIGTERM or SIGINT: drain, stop the engine, deliver the last event, exit 0. A second one kills. SIGUSR2: \
+            end and leave an engine that systemd runs to the next agent, exit 75.
             """)
 
     @OptionGroup var source: SettingsSource
 
-    @Option(name: .customLong("engine-host"), help: "Who runs the engine.")
-    var engineHost = EngineHostChoice.child
-
     func run() async throws {
+        Program.hideMemory()
         // First of all: a signal that comes before this ends the agent without a word.
         let signals = try SignalEvents.install()
         let settings: AgentSettings
@@ -43,14 +38,17 @@ struct RunCommand: AsyncParsableCommand {
             Self.complain(error.faults)
             throw AgentExit.badSettings
         }
-        let log = StderrLog()
+        let log = AgentLogs.standard()
         defer { log.drain() }
         let lock = try takePlace(settings)
-        await serve(settings, signals: signals, log: log)
+        let ending = await serve(settings, signals: signals, log: log)
         withExtendedLifetime(lock) {}
+        if ending == .handedOver { throw AgentExit.restart }
     }
 
-    private func serve(_ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: StderrLog) async {
+    private func serve(
+        _ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: any AgentLog
+    ) async -> Agent.Ending {
         let parts = RealParts(settings: settings, log: log)
         let view = NodeView()
         let routes = HeartbeatRoutes(view: view, clocks: parts.ports.clocks, token: settings.heartbeatToken)
@@ -69,11 +67,14 @@ struct RunCommand: AsyncParsableCommand {
             }
             await server.run()
         }
-        let agent = Agent(settings: settings, ports: parts.ports, version: AgentVersion.text, view: view)
-        // SIGHUP and SIGUSR2 mean something else.
-        let stops = signals.filter { $0 == .terminate || $0 == .interrupt }.map { _ in () }
-        await agent.run(stopRequests: stops, standing: [listen])
+        let agent = Agent(
+            settings: settings, ports: parts.ports, version: AgentVersion.text, view: view,
+            watchdog: Program.watchdogPeriod(settings.environment))
+        let canHandOver = settings.engineHost == .systemd
+        let requests = signals.compactMap { $0.request(canHandOver: canHandOver) }
+        let ending = await agent.run(requests: requests, standing: [listen])
         await parts.close()
+        return ending
     }
 
     private func takePlace(_ settings: AgentSettings) throws -> AgentLock {
@@ -100,5 +101,15 @@ struct RunCommand: AsyncParsableCommand {
         service.notify("STATUS=bad settings: \(faults.map(\.description).joined(separator: "; "))\nERRNO=22")
         service.drain()
     }
+}
 
+extension AgentSignal {
+    /// SIGHUP means something else. An engine that is our child cannot be left to anybody.
+    fileprivate func request(canHandOver: Bool) -> Agent.Request? {
+        switch self {
+        case .terminate, .interrupt: .stop
+        case .restart: canHandOver ? .restart : nil
+        case .reload: nil
+        }
+    }
 }

@@ -18,6 +18,11 @@ struct SettingsSource: ParsableArguments {
     @Option(name: .customLong("engine-log"), help: "File that receives the engine's output (CROSSLOGIC_ENGINE_LOG).")
     var engineLog: String?
 
+    @Option(
+        name: .customLong("engine-host"),
+        help: "Who runs the engine: systemd or child (CROSSLOGIC_ENGINE_HOST; default: systemd where it is PID 1).")
+    var engineHost: String?
+
     /// Names that only an agent with a control plane needs; a command that was given its assignment does without.
     private static let placeholders = [
         "CROSSLOGIC_CONTROL_PLANE_URL": "http://localhost", "CROSSLOGIC_NODE_ID": "none",
@@ -35,9 +40,16 @@ struct SettingsSource: ParsableArguments {
         environment.merge(Self.processEnvironment()) { _, new in new }
         if let engine { environment["CROSSLOGIC_ENGINE"] = engine }
         if let engineLog { environment["CROSSLOGIC_ENGINE_LOG"] = engineLog }
+        if let engineHost { environment["CROSSLOGIC_ENGINE_HOST"] = engineHost }
         let tokenFile = Self.tokenFile(environment, &faults)
         do throws(SettingsFaults) {
-            let settings = try AgentSettings(environment: environment, tokenFile: tokenFile)
+            var settings = try AgentSettings(environment: environment, tokenFile: tokenFile)
+            settings.engineHost = settings.engineHost ?? (SystemdEngineHost.isAvailable ? .systemd : .child)
+            if settings.engineHost == .systemd, !SystemdEngineHost.isAvailable {
+                let door = SystemdEngineHost.standardPath
+                let problem = "is systemd, but there is no \(door); start crosslogic-enginectl.socket or set child"
+                faults.append(FieldFault(field: "CROSSLOGIC_ENGINE_HOST", problem: problem))
+            }
             guard faults.isEmpty else { throw SettingsFaults(faults: faults) }
             return settings
         } catch {

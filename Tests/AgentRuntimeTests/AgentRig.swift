@@ -43,10 +43,10 @@ final class AgentRig: Sendable {
             portInspector: inspector, trafficMeter: BlindTrafficMeter(), clocks: SteppingClocks(),
             random: CountingRandom(), signer: FixedSigner(), log: log)
         let agent = Agent(settings: settings, ports: ports, version: "test", view: view)
-        let (stops, stop) = AsyncStream<Void>.makeStream()
+        let (requests, request) = AsyncStream<Agent.Request>.makeStream()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await agent.run(stopRequests: stops, standing: []) }
-            try await body { stop.yield() }
+            group.addTask { _ = await agent.run(requests: requests, standing: []) }
+            try await body { request.yield(.stop) }
             try await group.waitForAll()
         }
     }

@@ -35,7 +35,8 @@ extension Outbox {
     }
 
     func addSample(_ id: String, _ kind: ReportKind = .phase) {
-        add(kind, id: id) { [UInt8](OutboxEvent.sampleBody(id, sequence: $0).utf8) }
+        let draft = Draft(kind: kind, id: id) { [UInt8](OutboxEvent.sampleBody(id, sequence: $0).utf8) }
+        add([draft], handover: nil)
     }
 }
 

@@ -13,6 +13,7 @@ package final class StandInEngineHost: EngineHost {
     private let asked: AsyncStream<Request>.Continuation
     private let life = Mutex<AsyncStream<EngineHostEvent>.Continuation?>(nil)
     private let members = Mutex<[EngineProcess]>([])
+    private let running = Mutex<Int32?>(nil)
 
     package init() {
         (requests, asked) = AsyncStream.makeStream()
@@ -23,13 +24,16 @@ package final class StandInEngineHost: EngineHost {
         life?.yield(event)
         switch event {
         case .gone, .startFailed: life?.finish()
-        case .started, .processEnded, .exited: break
+        case .started, .processEnded, .exited, .ranOutOfMemory: break
         }
     }
 
     package func setProcesses(_ processes: [EngineProcess]) {
         members.withLock { $0 = processes }
     }
+
+    /// An engine of an earlier agent, for `adopt` to find.
+    package func setRunning(_ pid: Int32?) { running.withLock { $0 = pid } }
 
     package func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent> {
         let (events, continuation) = AsyncStream<EngineHostEvent>.makeStream()
@@ -43,6 +47,15 @@ package final class StandInEngineHost: EngineHost {
     package func killAll() { asked.yield(.killAll) }
 
     package func observe() -> [EngineProcess] { members.withLock { $0 } }
+
+    package var execution: String? { nil }
+
+    package func adopt(startedAfter limit: BootInstant) async -> AdoptedEngine? {
+        guard let pid = running.withLock({ $0 }) else { return nil }
+        let (events, continuation) = AsyncStream<EngineHostEvent>.makeStream()
+        life.withLock { $0 = continuation }
+        return AdoptedEngine(pid: pid, startedAt: limit, events: events)
+    }
 
     package func removeLeftovers() async -> [Int32] { [] }
 }

@@ -13,6 +13,8 @@ package final class RecordingServiceManager: ServiceManager {
     }
 
     package func notify(_ state: String) { told.yield(state) }
+
+    package func serving(_ isServing: Bool) { told.yield(isServing ? "serving" : "idle") }
 }
 
 /// Stands in for an engine's log: says nothing, and ends when it is asked to.

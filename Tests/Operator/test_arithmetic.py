@@ -53,11 +53,11 @@ def test_etag_tells_a_file_from_another(tmp_path: Path) -> None:
 
 def test_more_delay_and_thinner_connections_take_more_clients() -> None:
     near = tuning.choose(tuning.Link(0.001, 800e6, 900e6, 16))
-    far = tuning.choose(tuning.Link(0.050, 20e6, 320e6, 16))
-    very_far = tuning.choose(tuning.Link(0.600, 20e6, 320e6, 16))
+    far = tuning.choose(tuning.Link(0.050, 20e6, 320e6, 16, True))
+    very_far = tuning.choose(tuning.Link(0.600, 20e6, 320e6, 16, True))
     assert near.concurrency == 1
     assert near.concurrency < far.concurrency < very_far.concurrency <= tuning.MOST_CLIENTS
-    assert tuning.choose(tuning.Link(0.050, 20e6, 320e6, 16), nic_bytes_per_s=100e6).concurrency < far.concurrency
+    assert tuning.choose(tuning.Link(0.050, 20e6, 320e6, 16, True), nic_bytes_per_s=100e6).concurrency < far.concurrency
 
 
 def test_probe_measures_what_the_store_does() -> None:

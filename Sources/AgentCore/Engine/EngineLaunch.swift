@@ -63,6 +63,8 @@ package enum EngineHostEvent: Equatable, Sendable {
     case started(pid: Int32, at: BootInstant)
     /// A process of the engine other than the main one has ended.
     case processEnded(EngineProcess, at: BootInstant)
+    /// The kernel ended it because its memory ran out, at most `peak` bytes of it; `exited` follows.
+    case ranOutOfMemory(peak: UInt64?)
     /// The main process has ended. Workers may still live and hold memory.
     case exited(EngineExit, at: BootInstant)
     /// Not one process of the engine is left.

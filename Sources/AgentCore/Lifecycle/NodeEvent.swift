@@ -15,6 +15,8 @@ package enum NodeEvent: Equatable, Sendable {
     case prepared(generation: Int64)
     case preparationFailed(generation: Int64, FailureReport)
 
+    /// An engine of an earlier agent was found. The first event of all where there is one.
+    case engineAdopted(Handover, pid: Int32?, startedAt: BootInstant)
     case engineStarted(pid: Int32)
     case engineStartFailed(EngineStartFailure)
     /// A process of the engine other than the main one has ended.
@@ -33,6 +35,8 @@ package enum NodeEvent: Equatable, Sendable {
 
     case timerFired(NodeTimer)
     case stopRequested
+    /// The agent is to end and come back; the engine is not concerned.
+    case restartRequested
     /// The outbox is empty.
     case eventsDelivered
     case readyAcknowledged
@@ -88,6 +92,8 @@ package enum NodeAction: Equatable, Sendable {
     case remember(StartRecord)
     case tell(OperatorMessage)
     case preempt(PreemptionAction)
+    /// End now and leave the engine to the successor.
+    case handOver
     case finish
 }
 
@@ -164,6 +170,7 @@ package enum OperatorMessage: Equatable, Sendable {
     case controlPlaneFound
     case revoked
     case engineStarted(pid: Int32)
+    case engineAdopted(pid: Int32?, generation: Int64)
     case phase(Phase, afterExec: Double?)
     case canaryFailed(reason: String, attempt: Int)
     case ready(seconds: Double?)

@@ -2,6 +2,8 @@
 
 extension NodeMachine {
     mutating func assignmentReceived(_ assignment: Assignment, at now: BootInstant) -> [NodeAction] {
+        // After an adoption the control plane tells what the earlier agent knew.
+        if assignment == self.assignment { return [] }
         guard assignment.generation > newestGeneration else {
             return [.tell(.staleAssignment(generation: assignment.generation, current: newestGeneration))]
         }

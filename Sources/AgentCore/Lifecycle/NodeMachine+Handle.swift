@@ -18,6 +18,8 @@ extension NodeMachine {
         case .preflightDone(let generation, let report): return preflightDone(generation, report)
         case .prepared(let generation): return prepared(generation, at: now)
         case .preparationFailed(let generation, let report): return preparationFailed(generation, report)
+        case .engineAdopted(let handover, let pid, let startedAt):
+            return engineAdopted(handover, pid: pid, startedAt: startedAt, at: now)
         case .engineStarted(let pid): return engineStarted(pid, at: now)
         case .engineStartFailed(let failure): return engineStartFailed(failure, at: now)
         case .engineProcessEnded(let process): return engineProcessEnded(process)
@@ -33,6 +35,7 @@ extension NodeMachine {
         case .canaryFailed(let reason): return canaryFailed(reason)
         case .timerFired(let timer): return timerFired(timer, at: now)
         case .stopRequested: return stop(isRevoked: false, at: now)
+        case .restartRequested: return restartRequested()
         case .eventsDelivered: return eventsDelivered()
         case .readyAcknowledged: return readyAcknowledged(at: now)
         case .preemption(let event): return preempt(event, at: now)
@@ -41,9 +44,9 @@ extension NodeMachine {
 
     private mutating func agentStarted(at now: BootInstant) -> [NodeAction] {
         timeline.record(.agentStarted, at: now, source: .agent)
-        return [
-            .report(Report(.agentStarted)), .tell(.waitingForAssignment), .extendStartTimeout,
-            .arm(.keepAlive, after: settings.keepAlive),
+        let waiting: [NodeAction] = state == .waiting ? [.tell(.waitingForAssignment)] : []
+        return [.report(Report(.agentStarted))] + waiting + [
+            .extendStartTimeout, .arm(.keepAlive, after: settings.keepAlive),
         ]
     }
 

@@ -10,7 +10,10 @@ package struct RestartPolicy: Equatable, Sendable {
     /// Serving this long forgives earlier failures.
     private static let stable = Duration.seconds(300)
 
-    package init() {}
+    package init(failures: Int = 0, restarts: Int = 0) {
+        self.failures = failures
+        self.restarts = restarts
+    }
 
     /// 1, 2, 4, … 60 s. One engine per machine has no herd to scatter, so there is no jitter.
     package mutating func delayAfterFailure(served: Duration?) -> Duration {

@@ -76,6 +76,11 @@ package final class ChildEngineHost: EngineHost {
         return processes
     }
 
+    package var execution: String? { nil }
+
+    /// Its engines end with their agent.
+    package func adopt(startedAfter limit: BootInstant) async -> AdoptedEngine? { nil }
+
     package func removeLeftovers() async -> [Int32] {
         // While an engine of ours runs, the record speaks of that one.
         guard current.withLock({ $0 }) == nil else { return [] }

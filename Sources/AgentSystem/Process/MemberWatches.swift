@@ -28,13 +28,15 @@ final class MemberWatches {
 
     /// `forget` is called on the queue with the identity of a process that has ended, and must lead to `end`.
     func watch(
-        _ identity: ProcessIdentity, _ process: EngineProcess, forget: @escaping @Sendable (ProcessIdentity) -> Void
+        _ identity: ProcessIdentity, _ process: EngineProcess,
+        open handle: (ProcessIdentity) -> ProcessHandle.Opening = ProcessHandle.open,
+        forget: @escaping @Sendable (ProcessIdentity) -> Void
     ) {
         if watched[identity] != nil {
             watched[identity]?.process = process
             return
         }
-        guard watched.count < Self.capacity, case .opened(let handle) = ProcessHandle.open(identity) else { return }
+        guard watched.count < Self.capacity, case .opened(let handle) = handle(identity) else { return }
         let watch = ExitWatch(handle, on: queue, open: open) { forget(identity) }
         watched[identity] = Watched(watch: watch, process: process)
     }

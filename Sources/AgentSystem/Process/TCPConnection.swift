@@ -5,6 +5,8 @@ struct TCPConnection: Equatable, Sendable {
     /// Names the socket for good, as its inode does not.
     var cookie: UInt64
     var inode: UInt64
+    /// Of the socket's maker; 0 where the kernel does not tell.
+    var cgroup: UInt64 = 0
     /// Payload, in bytes.
     var received: UInt64
     /// User id of the socket's owner.
@@ -35,7 +37,8 @@ struct TCPConnection: Equatable, Sendable {
         func add(_ connection: clinux_connection) {
             found.append(
                 TCPConnection(
-                    cookie: connection.cookie, inode: connection.inode, received: connection.received,
+                    cookie: connection.cookie, inode: connection.inode, cgroup: connection.cgroup,
+                    received: connection.received,
                     owner: connection.owner, localPort: connection.local_port, remotePort: connection.remote_port,
                     isLoopback: connection.is_loopback != 0))
         }

@@ -5,8 +5,16 @@ internal import CSystemd
 package struct NotifySocket: ServiceManager {
     // sd_notify waits while the manager's queue is full, as during daemon-reexec.
     private let outbox = SerialOutbox(label: "io.crosslogic.notify", limit: 64)
+    private let target: ServingTarget?
 
-    package init() {}
+    /// `door` is the socket of `crosslogic-enginectl`, where there is one.
+    package init(door: String? = nil) {
+        target = door.map(ServingTarget.init)
+    }
+
+    package func serving(_ isServing: Bool) {
+        target?.set(isServing)
+    }
 
     package func notify(_ state: String) {
         outbox.submit { _ in

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Lines for operators on standard error: with journald's priority prefix where journald reads them, else with
 /// the time (UTC). One write per line, so that lines of several writers never mix.
-package struct StderrLog: OperatorLog {
+package struct StderrLog: AgentLog {
     /// Bytes of text per line, above which it is cut.
     static let lineLimit = 8192
 
@@ -14,18 +14,25 @@ package struct StderrLog: OperatorLog {
 
     /// Lines less important than `minimum` are left out.
     package init(minimum: OperatorLogLevel = .info) {
-        let journalStream = getenv("JOURNAL_STREAM").map { String(cString: $0) }
-        self.init(descriptor: STDERR_FILENO, minimum: minimum, journalStream: journalStream)
+        self.init(descriptor: STDERR_FILENO, minimum: minimum, journalStream: Self.journalStream)
+    }
+
+    private static var journalStream: String? { getenv("JOURNAL_STREAM").map { String(cString: $0) } }
+
+    /// Whether systemd has connected standard error to the journal, and it still is.
+    static var leadsToJournal: Bool { leads(STDERR_FILENO, to: journalStream) }
+
+    /// The variable is inherited by children and survives a redirection; the numbers tell (systemd.exec(5)).
+    private static func leads(_ descriptor: Int32, to journalStream: String?) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && journalStream == "\(status.st_dev):\(status.st_ino)"
     }
 
     /// `journalStream` is `device:inode` of the socket that systemd connected to the journal.
     init(descriptor: Int32, minimum: OperatorLogLevel, journalStream: String?) {
         self.descriptor = descriptor
         self.minimum = minimum
-        var status = stat()
-        // The variable is inherited by children and survives a redirection; the numbers tell (systemd.exec(5)).
-        let isJournal = fstat(descriptor, &status) == 0 && journalStream == "\(status.st_dev):\(status.st_ino)"
-        format = isJournal ? .journal : .plain
+        format = Self.leads(descriptor, to: journalStream) ? .journal : .plain
     }
 
     package func write(_ level: OperatorLogLevel, _ line: String) {

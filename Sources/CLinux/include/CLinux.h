@@ -61,6 +61,8 @@ int clinux_pipe(int ends[2]);
 struct clinux_connection {
     /// The same for as long as the socket lives, and never given to another one.
     uint64_t cookie;
+    /// Of the socket's maker: the inode number of a cgroup2 folder; 0 where the kernel does not tell.
+    uint64_t cgroup;
     uint64_t inode;
     /// Payload received since it was opened.
     uint64_t received;
@@ -72,3 +74,16 @@ struct clinux_connection {
 
 /// Asks the kernel for the established connections of IPv4 or IPv6 and calls `each` for every one. 0, or -1 and errno.
 int clinux_each_connection(int is_ipv6, void (*each)(const struct clinux_connection *, void *), void *context);
+
+/// The cgroup ids (inode numbers of cgroup2 folders) in which the sockets that listen on the TCP port were made; 0 where
+/// the kernel does not tell. Their number, at most `capacity`, or -1 and errno.
+int clinux_listener_cgroups(uint16_t port, uint64_t *ids, int capacity);
+
+/// Keeps the memory of this process out of core dumps and from other processes of its user. Ends with execve.
+int clinux_hide_memory(void);
+
+/// Connects a close-on-exec stream to a Unix socket. The descriptor, or -1 and errno.
+int clinux_connect_unix(const char *path, int timeout_seconds);
+
+/// CLOCK_BOOTTIME minus CLOCK_MONOTONIC: the nanoseconds this machine has been suspended.
+int64_t clinux_suspended(void);

@@ -2,8 +2,11 @@
 // libsystemd: sd_notify, journal, login inhibitor.
 #include <stdbool.h>
 #include <stdint.h>
+// Without the macros that add the place in the source, which Swift cannot see.
+#define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 
 // sd-bus functions that are variadic, in the one form that is needed. Prefixed, no policy; all return a negative errno.
 

@@ -33,7 +33,8 @@ internal import Testing
     private static let events: [NodeEvent] =
         [
             .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
-            .preparationFailed(generation: 1, retriable), .engineStarted(pid: 100),
+            .preparationFailed(generation: 1, retriable),
+            .engineAdopted(.sample(), pid: 100, startedAt: BootInstant(nanoseconds: 0)), .engineStarted(pid: 100),
             .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
             .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,
             .engineProcessesSeen([.named("VLLM::EngineCore", pid: 101)]),
@@ -44,7 +45,7 @@ internal import Testing
             .canaryAnswered(took: .milliseconds(1)), .canaryFailed(reason: "500"), .timerFired(.probe),
             .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
             .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
-            .timerFired(.delivery), .stopRequested, .eventsDelivered,
+            .timerFired(.delivery), .stopRequested, .restartRequested, .eventsDelivered,
             .readyAcknowledged,
         ] + preemptions
 

@@ -1,4 +1,5 @@
-"""Everything a CI must run: checks, Swift tests, the data-race run, the operator's scripts, the end-to-end tests.
+"""Everything a CI must run: checks, Swift tests, the data-race run, the operator's scripts, the end-to-end tests and
+those in a real systemd.
 
 Ends with one line, `N passed, N failed`, over all of them; the exit code is non-zero when anything failed.
 """
@@ -65,6 +66,7 @@ class Suite:
             Step("Swift tests under the thread sanitizer", self.race_tests) if races else None,
             Step("operator's scripts", self.operator_tests),
             Step("end-to-end tests, simulated engine", self.simulated_engine_tests),
+            Step("tests in a real systemd", self.systemd_tests),
             Step("end-to-end tests, real engine", self.real_engine_tests) if not self.options.fast else None,
         ]
         return [step for step in steps if step]
@@ -129,7 +131,16 @@ class Suite:
         """One at a time: an engine keeps two cores busy while it starts, and what it does then is timed."""
         swift.release_binaries(self.console)
         install.ensure_engine(self.console)
-        return self.pytest("real", ["-m", "real"])
+        return self.pytest("real", ["-m", "real"]) + self.pytest("real-systemd", ["-m", "real", "Tests/Systemd"])
+
+    def systemd_tests(self) -> Tally:
+        if os.geteuid() != 0:
+            self.console.line("left out: booting a systemd needs root")
+            return Tally()
+        swift.release_binaries(self.console)
+        if self.options.long:
+            os.environ["CROSSLOGIC_LONG"] = "1"
+        return self.pytest("systemd", ["-m", "not real", "--numprocesses", "4", "--dist", "load", "Tests/Systemd"])
 
     def pytest(self, name: str, arguments: list[str]) -> Tally:
         tools = install.ensure_tools(self.console)
@@ -169,6 +180,7 @@ def tally_of(report: Path, code: int, console: Console) -> Tally:
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__)
     parser.add_argument("--fast", action="store_true", help="no real vLLM and no thread sanitizer: minutes, not tens")
+    parser.add_argument("--long", action="store_true", help="a hundred kills of the agent where ten are usual")
     parser.add_argument("--sanitize", action="store_true", help="the thread sanitizer even with --fast")
     return parser.parse_args(arguments)
 

@@ -3,9 +3,9 @@
     connections = bandwidth × (time to first byte + chunk ÷ rate of one connection) ÷ chunk
 
 The streamer's `concurrency` is a number of clients. Each opens some 22 connections (counted: 22 at 1, 352 at 16), but
-fewer are busy: on `scripts/bench loading`'s link 16 at 1, 27 at 2, 45 at 8, as its rate over that of one connection
-says.
-Too many cost little on a thin link, too few cost much: hence twice what the arithmetic says, and a power of two.
+fewer are busy: over the link of `scripts/bench loading` 16 at 1, 27 at 2, 45 at 8, as its rate over that of one
+connection says. Too many cost little there, too few cost much: hence twice what the arithmetic says, rounded up to a
+power of two.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ PROBED_CONNECTIONS = (16, 64)
 SMALL_READ = 256 << 10
 SHORT = 0.5
 """Seconds."""
-SCALES = 0.6
-"""That much of what so many single connections would get: then the link is not full yet."""
+GROWS = 0.4
+"""That much of what the connections added could bring: then the link is not full yet."""
 
 Read = Callable[[int, int], bytes]
 """Offset and length, within one large object of the store."""
@@ -42,9 +42,11 @@ class Link:
     total_bytes_per_s: float
     """Of `connections` together; what this machine's Python could take at most, on a fast link."""
     connections: int
+    is_growing: bool = False
+    """More connections still brought more: the link is not full."""
 
     def as_json(self) -> dict[str, Any]:
-        return {name: round(value, 6) for name, value in asdict(self).items()}
+        return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,15 @@ def probe(read: Read, size: int) -> Link:
     first_byte = statistics.median(timed(lambda: read(0, 1)) for _ in range(5))
     flow = rate_of_one(read, size, first_byte)
     piece = min(size, CHUNK, max(SMALL_READ, int(flow * SHORT)))
-    total, connections = flow, 1
-    for connections in PROBED_CONNECTIONS:
-        total = max(total, rate_of_many(read, size, piece, connections, first_byte))
-        if total < SCALES * connections * flow:
+    total, connections, is_growing = flow, 1, True
+    for more in PROBED_CONNECTIONS:
+        rate = rate_of_many(read, size, piece, more, first_byte)
+        # Compared with the step before, not with so many single ones: what our own threads cost is in both.
+        is_growing = rate / total > GROWS * more / connections
+        total, connections = max(total, rate), more
+        if not is_growing:
             break
-    return Link(first_byte, flow, total, connections)
+    return Link(first_byte, flow, total, connections, is_growing)
 
 
 def rate_of_one(read: Read, size: int, first_byte: float) -> float:
@@ -97,9 +102,7 @@ def timed(act: Callable[[], object]) -> float:
 
 def choose(link: Link, nic_bytes_per_s: float | None = None) -> Choice:
     """`nic_bytes_per_s`: the network card's speed, where it is known; the link cannot be faster."""
-    # What the connections got together is not the ceiling when each of them got as much as one alone.
-    scales = link.total_bytes_per_s > SCALES * link.connections * link.flow_bytes_per_s
-    ceiling = 4 * link.total_bytes_per_s if scales else link.total_bytes_per_s
+    ceiling = 4 * link.total_bytes_per_s if link.is_growing else link.total_bytes_per_s
     if nic_bytes_per_s:
         ceiling = min(ceiling, nic_bytes_per_s)
     needed = ceiling * (link.first_byte_s + CHUNK / link.flow_bytes_per_s) / CHUNK

@@ -1,0 +1,27 @@
+internal import CLinux
+internal import Glibc
+
+/// What this process itself is.
+package enum Program {
+    /// Replaces this program by another one, with the environment as it is. Answers only when that is impossible, in
+    /// words that fix it.
+    package static func replace(by arguments: [String]) -> String {
+        guard let path = arguments.first, path.hasPrefix("/") else { return "the program's path is not absolute" }
+        let strings = CStringArray(arguments)
+        execv(path, strings.pointers)
+        return "cannot execute \(path): \(SystemError(operation: "execve", code: errno).reason)"
+    }
+
+    /// No core dump and no other process of this user may show the secrets in its memory.
+    package static func hideMemory() {
+        // Can only fail for a wrong argument.
+        _ = clinux_hide_memory()
+    }
+
+    /// systemd's watchdog period, where this very process is to be watched (sd_watchdog_enabled(3)).
+    package static func watchdogPeriod(_ environment: [String: String]) -> Duration? {
+        if let pid = environment["WATCHDOG_PID"], Int32(pid) != getpid() { return nil }
+        guard let period = environment["WATCHDOG_USEC"].flatMap({ Int64($0) }), period > 0 else { return nil }
+        return .microseconds(period)
+    }
+}

@@ -1,0 +1,20 @@
+internal import Dispatch
+internal import Locking
+
+/// `crosslogic-serving.target`: active exactly while the model serves.
+struct ServingTarget: Sendable {
+    private let executor: QueueExecutor
+    private let door: EngineDoor
+
+    init(_ path: String) {
+        executor = QueueExecutor(label: "io.crosslogic.serving")
+        door = EngineDoor(path, on: executor)
+    }
+
+    /// Returns at once. The end of the engine stops the target too, so that a request that gets lost does no harm.
+    func set(_ isServing: Bool) {
+        executor.queue.async { [door] in
+            _ = door.askHere(isServing ? .serving : .idle)
+        }
+    }
+}

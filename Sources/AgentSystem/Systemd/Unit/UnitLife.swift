@@ -1,0 +1,161 @@
+internal import AgentCore
+internal import Dispatch
+internal import Glibc
+internal import Locking
+
+/// One execution of the engine's unit, from its start or its adoption until its last process is gone.
+actor UnitLife {
+    /// From the main process's end to its record. PID 1 kills the workers in between, which can hang in a driver.
+    private static let recordPatience = DispatchTimeInterval.seconds(2)
+
+    private let executor: QueueExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let clocks: any Clocks
+    private let door: EngineDoor
+    private let events: AsyncStream<EngineHostEvent>.Continuation
+    /// Called before the last event, so that whoever hears it may start the next engine.
+    private let over: @Sendable () -> Void
+
+    private let open = DispatchGroup()
+    private var invocation = ""
+    private var mainWatch: ExitWatch?
+    private var changes: UnitChanges?
+    private var workers: MemberWatches?
+    private var endedAt: BootInstant?
+    private var isExitTold = false
+    private var isOver = false
+
+    /// nil until the unit runs. Behind a lock for readers outside of the actor.
+    nonisolated let group = Mutex<ControlGroup?>(nil)
+    nonisolated let execution = Mutex<String?>(nil)
+
+    init(
+        on executor: QueueExecutor, clocks: any Clocks, door: EngineDoor,
+        events: AsyncStream<EngineHostEvent>.Continuation, over: @escaping @Sendable () -> Void
+    ) {
+        self.executor = executor
+        self.clocks = clocks
+        self.door = door
+        self.events = events
+        self.over = over
+    }
+
+    func start() {
+        let answer: EngineDoor.Answer
+        switch door.askHere(.start) {
+        case .success(let given): answer = given
+        case .failure(let error):
+            finish(.startFailed(Self.closed(error), at: clocks.now()))
+            return
+        }
+        let status = UnitStatus(answer.lines)
+        guard answer.isDone || status.isThere else {
+            finish(.startFailed(Self.refused(status), at: clocks.now()))
+            return
+        }
+        execution.withLock { $0 = status.invocation }
+        events.yield(.started(pid: status.mainPID ?? 0, at: status.startedAt))
+        follow(status)
+    }
+
+    /// The unit as it was found; it may be ending, or have ended.
+    func follow(_ status: UnitStatus) {
+        invocation = status.invocation
+        let group = ControlGroup(name: status.controlGroup)
+        self.group.withLock { $0 = group }
+        execution.withLock { [invocation] in $0 = invocation }
+        changes = try? UnitChanges(group, records: ExitRecord.folder, queue: executor.queue) { [weak self] in
+            self?.assumeIsolated { $0.look() }
+        }
+        guard let pid = status.mainPID, case .opened(let main) = ProcessHandle.open(pid: pid) else {
+            mainEnded()
+            return
+        }
+        mainWatch = ExitWatch(main, on: executor.queue, open: open) { [weak self] in
+            self?.assumeIsolated { $0.mainEnded() }
+        }
+    }
+
+    private func mainEnded() {
+        mainWatch = nil
+        endedAt = clocks.now()
+        look()
+        executor.queue.asyncAfter(deadline: .now() + Self.recordPatience) { [weak self] in
+            self?.assumeIsolated { $0.look(isPatient: false) }
+        }
+    }
+
+    private func look(isPatient: Bool = true) {
+        guard let endedAt, !isOver else { return }
+        let record = ExitRecord.load().flatMap { $0.invocation == invocation ? $0 : nil }
+        if !isExitTold, record != nil || !isPatient {
+            isExitTold = true
+            if let record, record.result == "oom-kill" { events.yield(.ranOutOfMemory(peak: record.memoryPeak)) }
+            // Without a record how it ended is lost; that it ended is not.
+            events.yield(.exited(record?.exit ?? .exited(code: -1), at: endedAt))
+        }
+        guard isExitTold else { return }
+        // PID 1 writes the record when nothing is left but what cannot be killed.
+        if record?.left == 0 || group.withLock({ $0?.isEmpty ?? true }) { finish(.gone(at: clocks.now())) }
+    }
+
+    private func finish(_ last: EngineHostEvent) {
+        isOver = true
+        changes = nil
+        workers?.stop()
+        workers = nil
+        group.withLock { $0 = nil }
+        over()
+        events.yield(last)
+        events.finish()
+    }
+
+    /// From now on the end of each of these is told.
+    func watch(_ processes: [(ProcessIdentity, EngineProcess)]) {
+        guard !isOver, let group = group.withLock({ $0 }) else { return }
+        let watches =
+            workers
+            ?? MemberWatches(on: executor.queue, open: open) { [weak self] process in
+                self?.assumeIsolated { $0.workerEnded(process) }
+            }
+        workers = watches
+        for (identity, process) in processes {
+            watches.watch(identity, process, open: { Self.open($0, in: group) }) { [weak self] identity in
+                self?.assumeIsolated { $0.workers?.end(identity) }
+            }
+        }
+    }
+
+    /// What follows the main process's end is PID 1's doing, and tells nothing.
+    private func workerEnded(_ process: EngineProcess) {
+        if endedAt == nil { events.yield(.processEnded(process, at: clocks.now())) }
+    }
+
+    /// Start times of other users' processes cannot be seen; what the pidfd holds is the engine's, or its pid would
+    /// not be in the group.
+    private static func open(_ identity: ProcessIdentity, in group: ControlGroup) -> ProcessHandle.Opening {
+        let opening = ProcessHandle.open(pid: identity.pid)
+        return group.contains(identity.pid) ? opening : .gone
+    }
+
+    /// Asks the door for something that needs no answer: what it leads to is seen at the unit itself.
+    func order(_ verb: EngineDoor.Verb) {
+        guard !isOver else { return }
+        _ = door.askHere(verb)
+    }
+
+    private static func closed(_ error: SystemError) -> EngineStartFailure {
+        EngineStartFailure(
+            .unknown,
+            "cannot ask systemd for the engine: \(EngineDoor.standardPath): \(error.reason); "
+                + "look at `systemctl status crosslogic-enginectl.socket`")
+    }
+
+    private static func refused(_ status: UnitStatus) -> EngineStartFailure {
+        EngineStartFailure(
+            .unknown,
+            "systemd could not start crosslogic-engine.service (\(status.result)); "
+                + "look at `systemctl status crosslogic-engine.service`")
+    }
+}

@@ -1,0 +1,27 @@
+internal import AgentCore
+internal import AgentSystem
+internal import AgentWire
+internal import ArgumentParser
+
+/// What crosslogic-engine.service executes: becomes the engine, with the arguments the agent wrote.
+struct ExecEngineCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "exec-engine", abstract: "Become the engine whose arguments a file holds.", shouldDisplay: false)
+
+    /// As systemd has it for a program that could not be executed.
+    private static let notExecuted = ExitCode(203)
+
+    @Argument(help: "A JSON array of strings.")
+    var file: String
+
+    func run() throws {
+        guard let bytes = try LinuxFileStore().read(file, limit: 1 << 20),
+            let arguments = try JSONValue.parse(bytes).arrayValue?.compactMap(\.stringValue), !arguments.isEmpty
+        else {
+            Complaint.say("\(file) holds no arguments; the agent writes them before it starts the engine")
+            throw Self.notExecuted
+        }
+        Complaint.say(Program.replace(by: arguments))
+        throw Self.notExecuted
+    }
+}

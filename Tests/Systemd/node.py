@@ -1,0 +1,194 @@
+"""A node as it is shipped: real systemd, our units, the agent's program, and the stand-in for vLLM."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from crosslogic import engine as engines
+from crosslogic import http, swift
+from crosslogic.canaries import Canaries
+from crosslogic.engine import Engine, SimulatedEngine
+from crosslogic.machine import Bind, Machine, Ran
+from crosslogic.model import MODEL
+from crosslogic.paths import SCRIPTS
+from crosslogic.s3 import BUCKET
+from crosslogic.stack import Stack, free_port
+from crosslogic.waiting import NeverCameError, wait_for
+
+AGENT = "crosslogic-node-agent.service"
+ENGINE = "crosslogic-engine.service"
+SERVING = "crosslogic-serving.target"
+GUARD = "crosslogic-engine-guard.service"
+DOOR = "crosslogic-enginectl.socket"
+OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service"]
+
+ENGINE_FOLDER = Path("/opt/crosslogic/engine")
+STAND_IN = Path("/opt/stand-in")
+LOG = Path("/var/log/crosslogic/vllm.log")
+
+
+class InstalledStandIn(SimulatedEngine):
+    """Laid out here, seen at another place inside: /tmp is private to the engine's unit."""
+
+    def transcript(self, name: str) -> str:
+        return str(STAND_IN / "Transcripts" / f"{name}.transcript")
+
+
+def stand_in(stack: Stack, speed: float) -> InstalledStandIn:
+    made = stack.simulated_engine(speed)
+    script = made.executable.read_text()
+    for there, inside in (
+        (made.executable.parent.parent, ENGINE_FOLDER),
+        (stack.binaries / swift.SIMULATED_VLLM, STAND_IN / "simulated-vllm"),
+        (engines.TRANSCRIPTS, STAND_IN / "Transcripts"),
+    ):
+        script = script.replace(str(there), str(inside))
+    made.executable.write_text(script)
+    return InstalledStandIn(**vars(made))
+
+
+class Node:
+    """A machine with an agent on it that has not been started. What it is told comes from `plane_url`."""
+
+    def __init__(self, stack: Stack, engine: Engine, plane_url: str, enabled: bool = False, **settings: str) -> None:
+        self.canaries = Canaries()
+        self.engine = engine
+        self.folder = Path(stack.folder / f"node-{len(list(stack.folder.glob('node-*'))) + 1}")
+        self.folder.mkdir()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.engine_port = free_port()
+        self.token = self.canaries.new("node token")
+        self.canaries.add("R2 access key", stack.store.access_key)
+        self.canaries.add("R2 secret key", stack.store.secret_key)
+        self.settings = {
+            "CROSSLOGIC_CONTROL_PLANE_URL": plane_url,
+            "CROSSLOGIC_NODE_ID": "node-1",
+            "CROSSLOGIC_NODE_TOKEN": self.token,
+            "CROSSLOGIC_HEARTBEAT_LISTEN": f"127.0.0.1:{self.port}",
+            "CROSSLOGIC_ENGINE_PORT": str(self.engine_port),
+            "CROSSLOGIC_ENGINE_ADDRESS": "127.0.0.1",
+            "CROSSLOGIC_ENGINE_ARGS": " ".join(engine.arguments),
+            **engine.environment,
+            **settings,
+        }
+        self.machine = Machine("node", [self.layer(enabled)], self.binds(stack))
+
+    def layer(self, enabled: bool) -> Path:
+        layer = self.folder / "layer"
+        subprocess.run([SCRIPTS / "install-units", layer], check=True)
+        (layer / "etc/crosslogic/node-agent.env").write_text(self.env_file())
+        if enabled:
+            for target, unit in (("multi-user", AGENT), ("sockets", DOOR)):
+                wants = layer / f"etc/systemd/system/{target}.target.wants"
+                wants.mkdir(parents=True)
+                (wants / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
+        return layer
+
+    def binds(self, stack: Stack) -> list[Bind]:
+        binds = [Bind(stack.binaries / swift.AGENT, Path("/usr/bin/crosslogic-node-agent"))]
+        if isinstance(self.engine, SimulatedEngine):
+            binds += [
+                Bind(self.engine.executable.parent.parent, ENGINE_FOLDER),
+                Bind(stack.binaries / swift.SIMULATED_VLLM, STAND_IN / "simulated-vllm"),
+                Bind(engines.TRANSCRIPTS, STAND_IN / "Transcripts"),
+            ]
+        else:
+            binds.append(Bind(self.engine.executable.parent.parent.resolve(), self.engine.executable.parent.parent))
+        return binds
+
+    def env_file(self) -> str:
+        return "".join(f'{name}="{value}"\n' for name, value in self.settings.items())
+
+    def configure(self, **settings: str) -> None:
+        self.settings.update(settings)
+        self.machine.path("/etc/crosslogic/node-agent.env").write_text(self.env_file())
+
+    def drop_in(self, unit: str, text: str) -> None:
+        folder = self.machine.path(f"/etc/systemd/system/{unit}.d")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "test.conf").write_text(text)
+        self.machine.run("systemctl", "daemon-reload")
+
+    # --- What an operator does
+
+    def systemctl(self, *arguments: str, check: bool = True, seconds: float = 90) -> Ran:
+        return self.machine.run("systemctl", *arguments, check=check, seconds=seconds)
+
+    def start(self) -> None:
+        self.systemctl("start", DOOR)
+        self.systemctl("start", "--no-block", AGENT)
+
+    def start_and_serve(self, seconds: float = 30) -> dict[str, Any]:
+        self.start()
+        return self.wait_for_state("serving", seconds)
+
+    def signal_agent(self, name: str) -> None:
+        self.systemctl("kill", "--kill-who=main", f"--signal={name}", AGENT)
+
+    # --- What can be seen
+
+    def heartbeat(self) -> dict[str, Any] | None:
+        answer = http.try_get(f"{self.url}/v1/heartbeat")
+        return answer.json if answer and answer.status == 200 else None
+
+    def wait_for_state(self, state: str, seconds: float = 30) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            beat = self.heartbeat()
+            return beat if beat and beat["state"] == state else None
+
+        try:
+            return wait_for(f"state {state}", look, seconds)
+        except NeverCameError as error:
+            raise NeverCameError(f"{error}\n{self.heartbeat()}\n{self.machine.journal('-n', '60')}") from None
+
+    def wait_for_phase(self, phase: str, seconds: float = 30) -> None:
+        wait_for(f"phase {phase}", lambda: phase in self.phases(), seconds)
+
+    def phases(self) -> list[str]:
+        beat = self.heartbeat()
+        return [mark["phase"] for mark in beat["timeline"]] if beat else []
+
+    def main_pid(self, unit: str) -> int:
+        return int(self.machine.property(unit, "MainPID"))
+
+    def is_active(self, unit: str) -> bool:
+        return self.machine.is_active(unit)
+
+    def engine_pids(self) -> list[int]:
+        """As the machine numbers them."""
+        group = self.machine.property(ENGINE, "ControlGroup")
+        if not group:
+            return []
+        # The group may go away meanwhile.
+        procs = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
+        return [int(pid) for pid in procs.out.split()]
+
+    def last_exit(self) -> dict[str, Any] | None:
+        path = self.machine.path("/var/lib/crosslogic/last-exit.json")
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def keep_logs(self) -> None:
+        """Beside the others of the run, for whoever looks into a failure."""
+        if self.machine.is_running:
+            (self.folder / "journal.txt").write_text(self.machine.journal())
+            shutil.copy(self.machine.path(LOG), self.folder / "vllm.log")
+
+
+def assignment(stack: Stack, generation: int = 1, **changes: Any) -> dict[str, Any]:
+    return {
+        "generation": generation,
+        "model": MODEL,
+        "model_uri": f"s3://{BUCKET}/{MODEL}",
+        "r2": {
+            "endpoint": stack.store.endpoint,
+            "bucket": BUCKET,
+            "access_key_id": stack.store.access_key,
+            "secret_access_key": stack.store.secret_key,
+        },
+        **changes,
+    }

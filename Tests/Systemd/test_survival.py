@@ -1,0 +1,163 @@
+"""Agents come and go, the engine stays: same process, one timeline, no event lost or doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+from crosslogic import http
+from crosslogic.stack import Stack
+from crosslogic.waiting import wait_for
+from node import AGENT, ENGINE, SERVING, InstalledStandIn, Node, assignment
+from scripted_control_plane import ScriptedControlPlane
+
+KILLS = 100 if "CROSSLOGIC_LONG" in os.environ else 10
+
+
+def marks(node: Node) -> list[dict[str, Any]]:
+    return (node.heartbeat() or {}).get("timeline", [])
+
+
+def settled(node: Node) -> dict[str, Any]:
+    """Serving, and the control plane has acknowledged it: nothing of the start is still to come."""
+    node.wait_for_state("serving")
+    node.wait_for_phase("ready_acked")
+    beat = node.heartbeat()
+    assert beat
+    return beat
+
+
+def another_agent(node: Node, before: int) -> int:
+    return wait_for("another agent", lambda: (pid := node.main_pid(AGENT)) not in (0, before) and pid, 15)
+
+
+def check_events(plane: ScriptedControlPlane) -> None:
+    """Delivered at least once means: an event may come again, under its own id. None may be missing."""
+    events = {event["id"]: event for event in plane.events}
+    numbers = sorted(int(event["sequence"]) for event in events.values())
+    assert numbers == list(range(1, len(numbers) + 1))
+    phases = Counter(
+        event["data"]["phase"] for event in events.values() if event["type"] == "io.crosslogic.node.phase.v1"
+    )
+    assert [phase for phase, count in phases.items() if count > 1] == []
+    assert {"engine_exec", "engine_config", "weights_done", "health_ok"} <= set(phases)
+    assert len({event["id"] for event in plane.events_of("ready")}) == 1
+    assert plane.events_of("failed") == []
+
+
+def test_restart_keeps_the_engine_its_timeline_and_the_target(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    plane.assign(**assignment(stack))
+    node.start()
+    before = settled(node)
+    wait_for("the target", lambda: node.is_active(SERVING), 5)
+    node.systemctl("restart", AGENT)
+    # The restart is over when READY has come.
+    assert node.is_active(AGENT)
+    assert node.is_active(SERVING)
+    after = settled(node)
+    assert after["engine"]["pid"] == before["engine"]["pid"]
+    assert after["timeline"] == before["timeline"]
+    assert after["timings"] == before["timings"]
+    assert after["generation"] == before["generation"]
+    check_events(plane)
+
+
+def test_sigusr2_by_hand_is_a_restart(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
+    plane.assign(**assignment(stack))
+    node.start()
+    before = settled(node)
+    agent = node.main_pid(AGENT)
+    node.signal_agent("USR2")
+    another_agent(node, agent)
+    assert settled(node)["engine"]["pid"] == before["engine"]["pid"]
+
+
+def test_kill_9_at_random_moments(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
+) -> None:
+    """Of the load and of serving."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    generator = random.Random(seed)
+    # Half of them while it loads.
+    engine.behave(speed=40 / KILLS)
+    plane.assign(**assignment(stack))
+    node.start()
+    wait_for("the engine runs", lambda: node.main_pid(ENGINE), 20)
+    pid = node.main_pid(ENGINE)
+    for _ in range(KILLS):
+        agent = node.main_pid(AGENT)
+        threading.Event().wait(generator.uniform(0, 0.8))
+        node.systemctl("kill", "--kill-who=main", "--signal=KILL", AGENT, check=False)
+        another_agent(node, agent)
+    # An agent that was killed before it heard the acknowledgement cannot know of it: no `ready_acked` to wait for.
+    assert node.wait_for_state("serving", seconds=6 * KILLS)["engine"]["pid"] == pid
+    assert node.main_pid(ENGINE) == pid
+    wait_for("every event", lambda: (node.heartbeat() or {})["outbox"]["pending"] == 0, 10)
+    check_events(plane)
+    answer = http.call("GET", f"http://127.0.0.1:{node.engine_port}/health")
+    assert answer.status == 200
+
+
+def test_agent_that_hangs_is_replaced_and_the_engine_stays(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    node.drop_in(AGENT, "[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n")
+    plane.assign(**assignment(stack))
+    node.start()
+    before = settled(node)
+    agent = node.main_pid(AGENT)
+    node.signal_agent("STOP")
+    another_agent(node, agent)
+    assert "Watchdog timeout" in node.machine.journal("-u", AGENT)
+    after = settled(node)
+    assert after["engine"]["pid"] == before["engine"]["pid"]
+    assert after["timeline"] == before["timeline"]
+
+
+def test_engine_that_dies_while_no_agent_is_there_is_told_with_its_cause(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    node.drop_in(AGENT, "[Service]\nRestartSec=2s\n")
+    plane.assign(**assignment(stack))
+    node.start()
+    pid = settled(node)["engine"]["pid"]
+    node.signal_agent("KILL")
+    node.machine.run("kill", "-SEGV", str(pid))
+    failure = plane.wait_for_event("failed", 15)["data"]["failure"]
+    assert failure["signal"] == 11
+    plane.wait_for_event("ready", 20, after=1)
+
+
+def test_engine_of_nobody_is_ended(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
+    """No handover, as after an agent of another version: what runs belongs to no assignment that is known."""
+    plane.assign(**assignment(stack))
+    node.start()
+    pid = settled(node)["engine"]["pid"]
+    plane.assignment = None
+    agent = node.main_pid(AGENT)
+    node.machine.run("systemctl", "kill", "--kill-who=main", "--signal=STOP", AGENT)
+    node.machine.run("rm", "/run/crosslogic/handover.json")
+    node.signal_agent("KILL")
+    another_agent(node, agent)
+    wait_for("the engine is gone", lambda: not node.is_active(ENGINE), 10)
+    assert str(pid) not in map(str, node.engine_pids())
+    assert node.wait_for_state("waiting")["engine"] is None
+
+
+def test_worker_that_dies_is_noticed_by_the_successor(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
+    plane.assign(**assignment(stack))
+    node.start()
+    settled(node)
+    node.systemctl("restart", AGENT)
+    settled(node)
+    node.machine.shell("kill -KILL $(pgrep -f ^VLLM::EngineCore)")
+    killed_at = time.monotonic()
+    assert plane.wait_for_event("failed", 15)["data"]["failure"]["class"] == "engine_died"
+    print(f"failed after {time.monotonic() - killed_at:.3f} s")

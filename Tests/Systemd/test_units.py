@@ -1,0 +1,108 @@
+"""The units as they are shipped: correct, tight, and open to nobody but the agent."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from crosslogic.stack import Stack
+from crosslogic.waiting import wait_for
+from node import AGENT, ENGINE, LOG, Node, assignment
+from scripted_control_plane import ScriptedControlPlane
+
+# Ratchets: only ever down. Most agents that are shipped with distributions stand above 9.
+EXPOSURE = {AGENT: 1.1, ENGINE: 1.6, "crosslogic-enginectl@.service": 1.1}
+
+
+def test_systemd_finds_no_fault_with_them(node: Node) -> None:
+    found = node.machine.shell("systemd-analyze verify --man=no /usr/lib/systemd/system/crosslogic-*", check=False)
+    assert (found.code, found.out + found.err) == (0, "")
+
+
+def test_exposure_does_not_rise(node: Node) -> None:
+    for unit, limit in EXPOSURE.items():
+        path = f"/usr/lib/systemd/system/{unit}"
+        said = node.machine.run("systemd-analyze", "security", "--offline=true", "--no-pager", path, check=False).out
+        match = re.search(r"Overall exposure level for .*: ([\d.]+)", said)
+        assert match, said
+        print(f"{unit}: {match[1]}")
+        assert float(match[1]) <= limit, said
+
+
+def ask(node: Node, user: str, verb: str) -> tuple[int, str]:
+    script = (
+        "import socket, sys\n"
+        "door = socket.socket(socket.AF_UNIX)\n"
+        "door.connect('/run/crosslogic-enginectl.socket')\n"
+        f"door.sendall(b'{verb}\\n')\n"
+        "door.shutdown(socket.SHUT_WR)\n"
+        "print(door.makefile().read())\n"
+    )
+    ran = node.machine.run("runuser", "-u", user, "--", "python3", "-c", script, check=False)
+    return ran.code, ran.out + ran.err
+
+
+def test_door_opens_to_the_agent_alone(node: Node) -> None:
+    node.systemctl("start", "crosslogic-enginectl.socket")
+    for user in ("nobody", "vllm"):
+        code, said = ask(node, user, "status")
+        assert code != 0
+        assert "PermissionError" in said
+    code, said = ask(node, "crosslogic", "status")
+    assert code == 0
+    assert said.startswith("ok\n")
+    assert "ActiveState=inactive" in said
+
+
+@pytest.mark.parametrize("verb", ["restart", "start crosslogic-node-agent.service", "", "status; id", "$(id)", "START"])
+def test_door_knows_its_verbs_only(node: Node, verb: str) -> None:
+    node.systemctl("start", "crosslogic-enginectl.socket")
+    _, said = ask(node, "crosslogic", verb)
+    assert said.strip() == "refused"
+    assert not node.is_active(ENGINE)
+
+
+def test_engine_started_by_hand_says_what_it_misses(node: Node) -> None:
+    assert node.systemctl("start", ENGINE, check=False).code != 0
+    assert "AssertPathExists=/run/crosslogic/engine.env" in node.machine.run("systemctl", "cat", ENGINE).out
+    assert node.machine.property(ENGINE, "AssertResult") == "no"
+
+
+def test_log_is_in_tmp_for_whoever_looks_there(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
+    plane.assign(**assignment(stack))
+    node.start_and_serve()
+    assert "Starting vLLM server" in node.machine.run("cat", "/tmp/vllm.log").out
+    private = node.machine.property(ENGINE, "PrivateTmp")
+    assert private == "yes"
+
+
+@pytest.mark.parametrize("trap", ["ln -s /etc/victim", "echo mine >", "mkfifo", "mkdir", "ln /etc/victim"])
+def test_trap_in_tmp_is_neither_followed_nor_written(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, trap: str
+) -> None:
+    plane.assign(**assignment(stack))
+    node.machine.shell("echo untouched >/etc/victim; rm -f /tmp/vllm.log")
+    # A hard link over file systems is nothing an attacker can make either.
+    node.machine.shell(f"cd /tmp && {trap} /tmp/vllm.log && chown -h nobody /tmp/vllm.log", check=False)
+    node.start_and_serve()
+    assert node.machine.run("cat", "/etc/victim").out == "untouched\n"
+    assert node.machine.run("readlink", "/tmp/vllm.log").out.strip() == str(LOG)
+
+
+def test_edits_by_drop_in_are_respected(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
+    plane.assign(**assignment(stack))
+    node.drop_in(ENGINE, "[Service]\nEnvironment=EDITED=yes\nNice=7\n")
+    node.start_and_serve()
+    pid = node.main_pid(ENGINE)
+    assert "EDITED=yes" in node.machine.shell(f"tr '\\0' '\\n' </proc/{pid}/environ").out.splitlines()
+    assert node.machine.run("ps", "-o", "ni=", "-p", str(pid)).out.strip() == "7"
+
+
+def test_bad_settings_end_it_once_with_78_and_a_word_that_helps(node: Node) -> None:
+    node.configure(CROSSLOGIC_ENGINE_PORT="many")
+    node.start()
+    wait_for("the unit has failed", lambda: node.machine.property(AGENT, "ActiveState") == "failed", 10)
+    facts = node.machine.show(AGENT, "ExecMainStatus", "StatusText", "NRestarts")
+    assert facts["ExecMainStatus"] == "78"
+    assert "CROSSLOGIC_ENGINE_PORT" in facts["StatusText"]
+    assert facts["NRestarts"] == "0"
