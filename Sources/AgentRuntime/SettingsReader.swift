@@ -77,14 +77,6 @@ struct SettingsReader {
         return number
     }
 
-    mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String) -> Choice? {
-        guard let value = text(name) else { return nil }
-        if let choice = Choice(rawValue: value) { return choice }
-        let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-        fault(name, "is \"\(value)\", must be one of \(choices)")
-        return nil
-    }
-
     mutating func flag(_ name: String) -> Bool? {
         guard let value = text(name) else { return nil }
         switch value.lowercased() {
