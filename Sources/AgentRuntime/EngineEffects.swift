@@ -18,9 +18,9 @@ final class EngineEffects: Sendable {
     private let ports: AgentPorts
     private let preparer: EnginePreparer
     private let locator: EngineLocator
+    private let preflight: Preflight
     private let logPath: String
     private let outbox: Outbox
-    private let preflight: Preflight
     private let state = Mutex(State())
     private let leftovers = OnlyOnce()
 

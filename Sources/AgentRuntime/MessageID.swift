@@ -8,6 +8,7 @@ enum MessageID {
         case .waitingForAssignment: "2f3a17acd404e4d33bfd9c6f0cd04a9b"
         case .assignmentAccepted: "bc8462f6448b89f68d83ba86f124d9d1"
         case .assignmentRejected: "56bf2bd68ebe8a4df55ebbf150a62b45"
+        case .preflightDone: "67760a1935544849be86373661a38ff9"
         case .staleAssignment: "bb92683112bf39a05b78e0ac717dd11c"
         case .controlPlaneLost: "fdd242383c42d2cc2664f09d3a2b8d3a"
         case .controlPlaneFound: "e49214e2ce85e477aa5cd263040712bb"
@@ -28,7 +29,6 @@ enum MessageID {
         case .spared: "ce0e5c9202474946b91bbf40f6da72ad"
         case .preempted: "21d664d8945440d0844442199a881620"
         case .noticeSource: "701cd13f209f4bffa432669a6ee6f350"
-        case .preflightDone: "14d6f1925a96475f8c840957513de3f0"
         case .unexpected: "26f93eb39b7838e05c0b809e1f4924a3"
         case .failed(let report, _): of(report.failure)
         }
@@ -39,9 +39,9 @@ enum MessageID {
         switch failure {
         case .credentialsMissing: "8826ac4b2903c0014d3c8ba1f5073f99"
         case .credentialsRejected: "48d7a61b6fe666530559ef33537aafdb"
+        case .clockSkewed: "56fc74b7cc384894bd48befa0a2936f0"
         case .bucketMissing: "a1fbc1fee9939f43a2161522b4d99bba"
         case .modelMissing: "04cd722b1ee8363d579dd24cd8f82700"
-        case .clockSkewed: "1cdf780992fc4ddf8f7ccf7d7394945c"
         case .endpointUnreachable: "4019554a1af4309b07bcf463f5c01b73"
         case .endpointStalled: "ff0c66052d4b3343911c906e176066e6"
         case .weightsUnreadable: "e43e43726d32ca6c808f93d3296037cc"

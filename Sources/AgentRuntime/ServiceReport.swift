@@ -46,7 +46,7 @@ extension FailureClass {
         case .credentialsMissing, .credentialsRejected: 13  // EACCES
         case .bucketMissing, .modelMissing, .engineMissing, .streamerMissing: 2  // ENOENT
         case .endpointUnreachable: 113  // EHOSTUNREACH
-        case .clockSkewed: 33  // EDOM
+        case .clockSkewed: 62  // ETIME
         case .endpointStalled, .stalled: 110  // ETIMEDOUT
         case .weightsUnreadable, .localStorage, .engineLog: 5  // EIO
         case .weightsFormat, .weightsIncomplete: 74  // EBADMSG

@@ -77,14 +77,6 @@ struct SettingsReader {
         return number
     }
 
-    mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String) -> Choice? {
-        guard let value = text(name) else { return nil }
-        if let choice = Choice(rawValue: value) { return choice }
-        let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-        fault(name, "is \"\(value)\", must be one of \(choices)")
-        return nil
-    }
-
     mutating func flag(_ name: String) -> Bool? {
         guard let value = text(name) else { return nil }
         switch value.lowercased() {
@@ -94,6 +86,14 @@ struct SettingsReader {
             fault(name, "is \"\(value)\", must be true or false")
             return nil
         }
+    }
+
+    /// One of a few words.
+    mutating func choice<Choice: CaseIterable & RawRepresentable<String>>(_ name: String) -> Choice? {
+        guard let value = text(name) else { return nil }
+        if let choice = Choice(rawValue: value) { return choice }
+        fault(name, "is \"\(value)\", must be \(Choice.allCases.map(\.rawValue).joined(separator: " or "))")
+        return nil
     }
 
     /// `host:port`, `[v6]:port`; port 0 takes any free one.

@@ -27,9 +27,9 @@ enum AgentVersion {
 enum AgentExit {
     static let badAssignment = ExitCode(65)
     static let unavailable = ExitCode(69)
-    /// The engine goes on and so shall the agent: systemd starts it again (EX_TEMPFAIL).
-    static let restart = ExitCode(75)
     /// What was asked for does not work now, and may later.
     static let tryAgain = ExitCode(75)
+    /// The engine goes on and so shall the agent: systemd starts it again (EX_TEMPFAIL).
+    static let restart = ExitCode(75)
     static let badSettings = ExitCode(78)
 }

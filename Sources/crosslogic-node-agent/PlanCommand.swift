@@ -41,10 +41,17 @@ struct PlanCommand: AsyncParsableCommand {
         ])
     }
 
+    /// For a shell.
+    private static func quoted(_ argument: String) -> String {
+        let isPlain = argument.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./:=,@%+".contains($0)) }
+        if isPlain && !argument.isEmpty { return argument }
+        return "'" + argument.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+
     private static func lines(_ plan: LaunchPlan) -> [String] {
         var lines = ["# environment"]
         lines += plan.environment.map { "\($0.name)=\(plan.shown($0))" }
-        lines += ["", "# command", plan.arguments.joined(separator: " "), "", "# streamer"]
+        lines += ["", "# command", plan.arguments.map(quoted).joined(separator: " "), "", "# streamer"]
         lines += plan.choices.map { Table.padded($0.name, 20) + Table.padded($0.value, 14) + $0.reason }
         return lines + ["", "# preflight"] + PreflightCommand.lines(plan.outcome.report)
     }

@@ -8,14 +8,14 @@ internal import Testing
 @Suite struct MessageCatalogTests {
     private static let messages: [OperatorMessage] = [
         .waitingForAssignment, .assignmentAccepted(generation: 1, model: "m"), .assignmentRejected([]),
-        .staleAssignment(generation: 1, current: 2), .controlPlaneLost(reason: ""), .controlPlaneFound, .revoked,
+        .preflightDone(PreflightReport(findings: [], seconds: 0)), .staleAssignment(generation: 1, current: 2),
+        .controlPlaneLost(reason: ""), .controlPlaneFound, .revoked,
         .engineStarted(pid: 1), .engineAdopted(pid: 1, generation: 1), .phase(.engineExec, afterExec: nil),
         .canaryFailed(reason: "", attempt: 1), .ready(seconds: nil), .retrying(after: .zero), .stopping(drainFor: nil),
         .engineKilled, .engineSilent, .engineGone, .undelivered, .unexpected(event: "", state: ""),
         .notice(notice, secondsLeft: 1), .advice(notice), .spared(notice, .withdrawn),
         .preempted(PreemptionReport(.over, notice, place: CloudPlace(.aws))),
         .noticeSource(SourceHealth(name: "aws", since: BootInstant(nanoseconds: 0))),
-        .preflightDone(PreflightReport(findings: [], seconds: 0)),
     ]
 
     private static let notice = Notice(

@@ -16,10 +16,13 @@ package struct NodeFacts: Equatable, Sendable {
     package var gpus: [String]
     /// GPUs this system has device nodes for: in a container fewer than the machine has.
     package var gpuDevices: Int
+    /// False within a sandbox that hides devices and drivers: then nothing is known about GPUs.
+    package var seesGPUs: Bool
 
     package init() {
         gpus = []
         gpuDevices = 0
+        seesGPUs = true
     }
 
     package var hasDriver: Bool { driver != nil || gpuDevices > 0 }

@@ -98,6 +98,7 @@ package struct NodeJudge: Sendable {
     }
 
     private var gpu: [PreflightFinding] {
+        guard facts.seesGPUs else { return [] }
         guard facts.hasDriver else {
             guard let wanted = assignment.gpu else { return [] }
             return [.warn(.gpu, .driver, "the assignment is for \(wanted), but there is no NVIDIA driver here")]

@@ -25,9 +25,17 @@ package struct StreamerTuning: Equatable, Sendable {
     private static let flowRate = 150e6
     /// What the streamer itself has been seen to reach, in bytes a second, on any link.
     private static let streamerCeiling = 7.5e9
-    /// Threads beyond which the guide and the streamer's own benchmarks see no more speed.
-    private static let mostThreads = 64
-    private static let fewestThreads = 8
+    /// Connections of one unit of concurrency that are busy at a time (`scripts/bench loading`: 16 at 1, 27 at 2, 45 at
+    /// 8). Before 0.14 a unit was a thread with one.
+    private static func busyConnections(_ streamer: EngineVersion?) -> Int {
+        streamer.map { $0 < EngineVersion(0, 14) } == true ? 1 : 10
+    }
+    /// Links are not steady: too many connections cost little, too few cost much.
+    private static let headroom = 2
+    /// Beyond this the guide and the streamer's own benchmarks see no more speed.
+    private static let highest = 64
+    /// The streamer's own default for object stores.
+    private static let lowest = 8
     private static let mebibyte = 1 << 20
 
     /// `inherited` is the agent's own environment: what the node sets there stays.
@@ -44,7 +52,8 @@ package struct StreamerTuning: Equatable, Sendable {
             Self.given("RUNAI_STREAMER_CHUNK_BYTESIZE", inherited)
             ?? Self.chunk(weightBytes: bytes, firstByte: firstByte)
         concurrency = Self.concurrency(
-            assignment, row: row, link: link, firstByte: firstByte, chunk: chunkBytes.value, cores: facts.cores)
+            assignment, row: row, link: link, firstByte: firstByte, chunk: chunkBytes.value,
+            busy: Self.busyConnections(install.streamer), cores: facts.cores)
         memoryLimit = Self.memoryLimit(
             assignment, row: row, install: install, facts: facts, weightBytes: bytes,
             largestTensor: store?.largestTensorBytes)
@@ -92,10 +101,10 @@ package struct StreamerTuning: Equatable, Sendable {
         return Chosen(8 * mebibyte, "the streamer's own default for object stores")
     }
 
-    /// Requests in flight that fill the link: rate × (first byte + transfer of a chunk) ÷ chunk.
+    /// Connections that fill the link: rate × (first byte + transfer of a chunk) ÷ chunk.
     private static func concurrency(
         _ assignment: Assignment, row: TuningMatrix.Row?, link: LinkExpectation?, firstByte: Double?, chunk: Int,
-        cores: Int?
+        busy: Int, cores: Int?
     ) -> Chosen<Int> {
         guard !assignment.givenStreamerSettings.contains(.concurrency) else {
             return Chosen(assignment.streamerConcurrency, "given by the assignment or by the node's settings")
@@ -105,17 +114,20 @@ package struct StreamerTuning: Equatable, Sendable {
             return Chosen(assignment.streamerConcurrency, "the default: neither the link's speed nor the GPU is known")
         }
         let rate = min(link.speed / 8, streamerCeiling)
-        let wanted = Int((rate * (firstByte + Double(chunk) / flowRate) / Double(chunk)).rounded(.up))
-        var threads = min(max(wanted, row?.concurrency ?? fewestThreads, fewestThreads), mostThreads)
+        let connections = Int((rate * (firstByte + Double(chunk) / flowRate) / Double(chunk)).rounded(.up))
         var reason =
-            "\(wanted) requests in flight fill \(LinkExpectation.tenths(rate * 8 / 1e9)) Gbit/s at"
+            "\(connections) busy connections fill \(LinkExpectation.tenths(rate * 8 / 1e9)) Gbit/s at"
             + " \(Int(firstByte * 1000)) ms to the first byte"
         if let row { reason += "; the guide's row \(row.name) says \(row.concurrency)" }
-        if let cores, threads > cores * 8 {
-            threads = max(fewestThreads, cores * 8)
-            reason += "; \(cores) cores carry TLS for no more than \(threads)"
-        }
-        return Chosen(threads, reason)
+        let wanted = max(powerOfTwo(connections * headroom / busy), row?.concurrency ?? lowest)
+        let chosen = min(max(wanted, lowest), highest)
+        guard let cores, chosen > cores * 8 else { return Chosen(chosen, reason) }
+        return Chosen(max(lowest, cores * 8), "\(reason); \(cores) cores carry TLS for no more")
+    }
+
+    /// The smallest one that is not less.
+    private static func powerOfTwo(_ least: Int) -> Int {
+        least <= 1 ? 1 : 1 << (Int.bitWidth - (least - 1).leadingZeroBitCount)
     }
 
     private static func memoryLimit(

@@ -5,11 +5,14 @@ internal import Locking
 actor NodeFactsReader {
     private let files: any FileStore
     private let cacheFolder: String
+    /// Whether the engine has the limits and the view of this process, or those of a unit of its own.
+    private let sharesLimits: Bool
     /// Disks and drivers may answer late.
     private let executor = QueueExecutor(label: "io.crosslogic.node-facts")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(files: any FileStore, cacheFolder: String) {
+    init(files: any FileStore, cacheFolder: String, sharesLimits: Bool) {
+        self.sharesLimits = sharesLimits
         self.files = files
         self.cacheFolder = cacheFolder
     }
@@ -18,11 +21,13 @@ actor NodeFactsReader {
         var facts = NodeFacts()
         facts.cores = text("/sys/devices/system/cpu/online").flatMap(KernelText.cores)
         facts.availableMemory = text("/proc/meminfo").flatMap(KernelText.availableMemory)
-        facts.descriptorLimit = text("/proc/self/limits").flatMap(KernelText.descriptorLimit)
         facts.freeDisk = files.freeBytes(below: cacheFolder)
         if let interface = text("/proc/net/route").flatMap(KernelText.defaultInterface) {
             facts.linkSpeed = text("/sys/class/net/\(interface)/speed").flatMap(KernelText.linkSpeed)
         }
+        facts.seesGPUs = sharesLimits
+        guard sharesLimits else { return facts }
+        facts.descriptorLimit = text("/proc/self/limits").flatMap(KernelText.descriptorLimit)
         facts.driver = text("/proc/driver/nvidia/version").flatMap(KernelText.driver)
         let gpus = "/proc/driver/nvidia/gpus"
         facts.gpus = list(gpus).compactMap { text("\(gpus)/\($0)/information").flatMap(KernelText.gpuModel) }

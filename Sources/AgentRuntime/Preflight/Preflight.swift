@@ -20,7 +20,8 @@ package struct Preflight: Sendable {
     package init(settings: AgentSettings, ports: AgentPorts) {
         self.settings = settings
         self.ports = ports
-        node = NodeFactsReader(files: ports.files, cacheFolder: settings.cacheFolder)
+        node = NodeFactsReader(
+            files: ports.files, cacheFolder: settings.cacheFolder, sharesLimits: settings.engineHost != .systemd)
     }
 
     /// As the node's settings want it; nil where they want none.

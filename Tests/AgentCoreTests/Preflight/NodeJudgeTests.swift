@@ -84,6 +84,7 @@ struct NodeJudgeTests {
         var wanting = Assignment.sample()
         wanting.gpu = "A100"
         #expect(troubles(wanting) == [.gpu])
+        #expect(troubles(wanting) { $0.seesGPUs = false } == [])
     }
 
     @Test("The link sets a bound that no software beats")

@@ -16,6 +16,7 @@ struct StreamerTuningTests {
 
     private func tuning(
         _ assignment: Assignment = .sample(), vllm: EngineVersion = EngineVersion(0, 32),
+        streamer: EngineVersion? = nil,
         store: ObservedStore = Self.store(bytes: 16_000_000_000), inherited: [String: String] = [:],
         facts change: (inout NodeFacts) -> Void = { _ in }
     ) -> StreamerTuning {
@@ -23,22 +24,31 @@ struct StreamerTuningTests {
         facts.cores = 48
         facts.availableMemory = 128 << 30
         change(&facts)
-        let install = EngineInstall(executable: "/v", vllm: vllm)
+        let install = EngineInstall(executable: "/v", vllm: vllm, streamer: streamer)
         return StreamerTuning(assignment, on: install, facts: facts, store: store, inherited: inherited)
     }
 
-    @Test("Requests in flight fill the link at its distance")
+    @Test("Busy connections fill the link at its distance, twice over")
     func bandwidthDelay() {
-        // 3.125 GB/s × (60 ms + 8 MiB ÷ 150 MB/s) ÷ 8 MiB = 43.2
-        #expect(tuning { $0.linkSpeed = 25e9 }.concurrency.value == 44)
+        // 3.125 GB/s × (60 ms + 8 MiB ÷ 150 MB/s) ÷ 8 MiB = 43.2, ten to a unit
+        #expect(tuning { $0.linkSpeed = 25e9 }.concurrency.value == 16)
         #expect(tuning { $0.linkSpeed = 1e9 }.concurrency.value == 8)
-        #expect(tuning { $0.linkSpeed = 400e9 }.concurrency.value == 64)
-        let small = tuning {
+        #expect(tuning { $0.linkSpeed = 400e9 }.concurrency.value == 32)
+        #expect(tuning(streamer: EngineVersion(0, 13)) { $0.linkSpeed = 25e9 }.concurrency.value == 64)
+        let small = tuning(streamer: EngineVersion(0, 13)) {
             $0.linkSpeed = 25e9
             $0.cores = 4
         }
         #expect(small.concurrency.value == 32)
         #expect(small.concurrency.reason.contains("4 cores"))
+    }
+
+    @Test("The guide's row is the least, whatever the arithmetic says")
+    func row() {
+        var assignment = Assignment.sample()
+        assignment.gpu = "A100"
+        #expect(tuning(assignment) { $0.linkSpeed = 1e9 }.concurrency.value == 32)
+        #expect(tuning(assignment).concurrency.reason.contains("A100, 7B"))
     }
 
     @Test("What somebody has decided is kept, and the reason says so")
