@@ -109,7 +109,7 @@ class Node:
         return self.engine.is_real and self.engine.executable.resolve().is_relative_to("/tmp")
 
     def reach_engine(self) -> None:
-        """A developer's engine may lie in /tmp, and its Python in root's home; one that is installed lies in neither."""
+        """A developer's engine may lie in /tmp, its Python in root's home; one that is installed in neither."""
         python = (self.engine.executable.parent / "python").resolve()
         for parent in [*python.parents, *self.engine.executable.resolve().parents]:
             self.machine.run("chmod", "a+rx", str(parent), check=False)

@@ -92,9 +92,7 @@ def test_new_assignment_turns_the_target_off_and_on(node: Node, stack: Stack, pl
     wait_for("the target is active again", lambda: node.is_active(SERVING), 5)
 
 
-def test_engine_that_cannot_be_executed_is_named(
-    node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
-) -> None:
+def test_engine_that_cannot_be_executed_is_named(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
     """The agent may execute it; the engine's user may not."""
     node.machine.shell("install -D -m 750 -g crosslogic /opt/crosslogic/engine/bin/vllm /opt/closed/bin/vllm")
     node.configure(CROSSLOGIC_ENGINE="/opt/closed/bin/vllm")
