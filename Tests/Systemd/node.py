@@ -97,9 +97,24 @@ class Node:
                 Bind(stack.binaries / swift.SIMULATED_VLLM, STAND_IN / "simulated-vllm"),
                 Bind(engines.TRANSCRIPTS, STAND_IN / "Transcripts"),
             ]
-        else:
-            binds.append(Bind(self.engine.executable.parent.parent.resolve(), self.engine.executable.parent.parent))
+        elif self.is_hidden:
+            # Read-only, and that matters: a boot clears /tmp.
+            folder = self.engine.executable.resolve().parent.parent
+            binds.append(Bind(folder, folder))
         return binds
+
+    @property
+    def is_hidden(self) -> bool:
+        """The checkout, and with it the real engine, lies where each unit sees a folder of its own."""
+        return self.engine.is_real and self.engine.executable.resolve().is_relative_to("/tmp")
+
+    def reach_engine(self) -> None:
+        """A developer's engine may lie in /tmp, its Python in root's home; one that is installed in neither."""
+        python = (self.engine.executable.parent / "python").resolve()
+        for parent in [*python.parents, *self.engine.executable.resolve().parents]:
+            self.machine.run("chmod", "a+rx", str(parent), check=False)
+        for unit in (AGENT, ENGINE):
+            self.drop_in(unit, f"[Service]\nProtectHome=no\nPrivateTmp={'no' if self.is_hidden else 'yes'}\n")
 
     def env_file(self) -> str:
         return "".join(f'{name}="{value}"\n' for name, value in self.settings.items())

@@ -92,11 +92,23 @@ def test_new_assignment_turns_the_target_off_and_on(node: Node, stack: Stack, pl
     wait_for("the target is active again", lambda: node.is_active(SERVING), 5)
 
 
+def test_engine_that_cannot_be_executed_is_named(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
+    """The agent may execute it; the engine's user may not."""
+    node.machine.shell("install -D -m 750 -g crosslogic /opt/crosslogic/engine/bin/vllm /opt/closed/bin/vllm")
+    node.configure(CROSSLOGIC_ENGINE="/opt/closed/bin/vllm")
+    plane.assign(**assignment(stack))
+    node.start()
+    failure = plane.wait_for_event("failed", 15)["data"]["failure"]
+    assert failure["class"] == "engine_missing"
+    assert "Permission denied" in node.machine.run("tail", "-n1", "/tmp/vllm.log").out
+
+
 @pytest.mark.real
 def test_real_engine_serves_in_its_unit(stack: Stack, plane: ScriptedControlPlane, real_engine: Engine) -> None:
-    node = Node(stack, real_engine, plane.url, CROSSLOGIC_ENGINE=str(real_engine.executable))
+    node = Node(stack, real_engine, plane.url, CROSSLOGIC_ENGINE=str(real_engine.executable.resolve()))
     plane.assign(**assignment(stack))
     with node.machine:
+        node.reach_engine()
         try:
             pid = node.start_and_serve(real_engine.start_seconds)["engine"]["pid"]
             node.systemctl("restart", AGENT)

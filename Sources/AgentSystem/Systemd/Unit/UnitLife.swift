@@ -8,6 +8,9 @@ actor UnitLife {
     /// From the main process's end to its record. PID 1 kills the workers in between, which can hang in a driver.
     private static let recordPatience = DispatchTimeInterval.seconds(2)
 
+    /// systemd's exit code, and that of `exec-engine`, for a program that could not be executed.
+    private static let notExecuted: Int32 = 203
+
     private let executor: QueueExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -89,6 +92,10 @@ actor UnitLife {
     private func look(isPatient: Bool = true) {
         guard let endedAt, !isOver else { return }
         let record = ExitRecord.load().flatMap { $0.invocation == invocation ? $0 : nil }
+        if record?.exit == .exited(code: Self.notExecuted) {
+            finish(.startFailed(Self.unexecutable, at: endedAt))
+            return
+        }
         if !isExitTold, record != nil || !isPatient {
             isExitTold = true
             if let record, record.result == "oom-kill" { events.yield(.ranOutOfMemory(peak: record.memoryPeak)) }
@@ -144,6 +151,11 @@ actor UnitLife {
         guard !isOver else { return }
         _ = door.askHere(verb)
     }
+
+    private static let unexecutable = EngineStartFailure(
+        .engineMissing,
+        "crosslogic-engine.service could not execute vllm: the last line of its log says why; most often the user vllm "
+            + "may not enter a folder of its path, or of its Python's")
 
     private static func closed(_ error: SystemError) -> EngineStartFailure {
         EngineStartFailure(
