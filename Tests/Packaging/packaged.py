@@ -62,7 +62,7 @@ class PackagedNode(Node):
         return {name: self.machine.path(f"/etc/{name}").read_text().splitlines() for name in files}
 
     def written(self) -> set[str]:
-        """Every file that this machine has and its root has not, but for what is nobody's or in memory."""
+        """What this machine has changed on its root, but for what is nobody's or in memory."""
         machine = self.machine
         assert machine._supervisor is not None
         # The overlay's upper layer, in the mount namespace of who mounted it.
@@ -70,10 +70,10 @@ class PackagedNode(Node):
         found = set()
         for folder, folders, files in os.walk(upper):
             inside = "/" + str(Path(folder).relative_to(upper)).removeprefix(".")
-            for name in [*folders, *files]:
-                path = f"{inside.rstrip('/')}/{name}"
-                if not NOT_OURS.match(path):
-                    found.add(path)
+            # A folder of the root's that something was written in is there too.
+            new = [name for name in folders if not (machine.root / inside[1:] / name).is_dir()]
+            paths = [f"{inside.rstrip('/')}/{name}" for name in [*new, *files]]
+            found |= {path for path in paths if not NOT_OURS.match(path)}
         return found
 
     def in_memory(self) -> list[str]:
