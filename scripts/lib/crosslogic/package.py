@@ -21,7 +21,9 @@ BUILD_TOOLS = ["debhelper", "dpkg-dev"]
 MEGABYTE = 1_000_000
 LARGEST = 15 * MEGABYTE
 
+# The package alone: what is in this folder is uploaded to nodes.
 FOLDER = ROOT / ".build" / "package"
+WORKSHOP = ROOT / ".build" / "packaging"
 PARTS = ["docs", "packaging", "systemd", "scripts/install-units", "scripts/requirements"]
 
 
@@ -41,9 +43,9 @@ def build(console: Console) -> Path:
     """The package, in `FOLDER`. Made anew when something it is made of has changed."""
     agent = swift.release_binaries(console) / swift.AGENT
     package = FOLDER / f"crosslogic-node-agent_{version()}_{architecture()}.deb"
-    made_of = FOLDER / "made-of"
+    made_of = WORKSHOP / "made-of"
     # Tests ask for it side by side: one builds, the others find it done.
-    with install.install_lock(FOLDER):
+    with install.install_lock(WORKSHOP):
         key = contents_key(agent)
         if not (package.exists() and made_of.exists() and made_of.read_text() == key):
             make(agent, package, console)
@@ -64,9 +66,13 @@ def make(agent: Path, package: Path, console: Console) -> None:
     result = subprocess.run(command, check=False, cwd=tree, capture_output=True, text=True)
     if result.returncode != 0:
         raise PackageError(f"{' '.join(command)} in {tree}:\n{(result.stdout + result.stderr)[-4000:]}")
-    size = package.stat().st_size
+    made = WORKSHOP / package.name
+    size = made.stat().st_size
     if size > LARGEST:
-        raise PackageError(f"{package} has {size / MEGABYTE:.1f} MB, {LARGEST / MEGABYTE:.0f} MB are the limit")
+        raise PackageError(f"{made} has {size / MEGABYTE:.1f} MB, {LARGEST / MEGABYTE:.0f} MB are the limit")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    made.rename(package)
     console.line(f"{package.name}: {size / MEGABYTE:.1f} MB ({watch.seconds:.0f} s)")
 
 
@@ -90,8 +96,8 @@ def contents_key(agent: Path) -> str:
 
 def lay_out(agent: Path) -> Path:
     """A Debian source tree: what the package is made of, the program included, and `debian/` where it must be."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    tree = FOLDER / "tree"
+    shutil.rmtree(WORKSHOP, ignore_errors=True)
+    tree = WORKSHOP / "tree"
     tree.mkdir(parents=True)
     for part in PARTS:
         source, target = ROOT / part, tree / part
