@@ -17,7 +17,6 @@ from scripted_control_plane import ScriptedControlPlane
 SPEED = 20.0
 
 
-
 @pytest.fixture(scope="session")
 def console() -> Console:
     return Console()

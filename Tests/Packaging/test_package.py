@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from crosslogic import install
+from crosslogic import install, swift
 from crosslogic.console import Console
 from crosslogic.paths import ROOT
 
@@ -59,6 +59,21 @@ def test_manual_describes_each_setting() -> None:
     settings = re.findall(r"(?m)^#?([A-Z][A-Z0-9_]+)=", SETTINGS.read_text())
     assert len(settings) > 20
     assert [name for name in settings if not re.search(rf"\b{name}\b", manual)] == []
+
+
+def test_manual_describes_each_command(console: Console) -> None:
+    manual = (ROOT / "packaging" / "man" / "crosslogic-node-agent.8").read_text()
+    overview = output(swift.release_binaries(console) / swift.AGENT, "--help")
+    commands = re.findall(r"(?m)^  ([a-z-]+) {2,}\S", overview.partition("SUBCOMMANDS:")[2])
+    assert len(commands) > 2
+    assert [name for name in commands if f".It Cm {name}\n" not in manual] == []
+
+
+def test_manual_describes_each_option_of_the_installer() -> None:
+    manual = (ROOT / "packaging" / "man" / "crosslogic-install-engine.8").read_text()
+    options = set(re.findall(r"--[a-z-]+", output(ROOT / "packaging" / "install-engine", "--help"))) - {"--help"}
+    assert len(options) > 4
+    assert [name for name in options if f".It Fl {name[1:]}" not in manual] == []
 
 
 def test_manual_pages_are_well_formed() -> None:

@@ -77,9 +77,7 @@ def make(agent: Path, package: Path, console: Console) -> None:
 
 
 def architecture() -> str:
-    return subprocess.run(
-        ["dpkg", "--print-architecture"], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def contents_key(agent: Path) -> str:
