@@ -19,8 +19,9 @@ SHELF = Path("/srv/packages")
 
 # What installing and removing any package changes, and what a running machine writes.
 NOT_OURS = re.compile(
-    r"^/(var/lib/dpkg|var/lib/systemd|var/cache/man|var/cache/ldconfig|var/cache/debconf|var/log/journal|var/lib/apt"
-    r"|var/log/(alternatives\.log|apt|btmp|dpkg\.log|wtmp|lastlog)|root|etc/\.pwd\.lock|etc/(passwd|group|g?shadow|sub[ug]id)-?$)"
+    r"^(?!.*crosslogic)/(var/lib/(dpkg|systemd|apt)|var/cache/(man|ldconfig|debconf)"
+    r"|var/log/(journal|alternatives\.log|apt|btmp|dpkg\.log|wtmp|lastlog)"
+    r"|root|etc/(\.pwd\.lock|(passwd|group|g?shadow|sub[ug]id)-?$))"
 )
 
 

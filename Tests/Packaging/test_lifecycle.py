@@ -115,6 +115,16 @@ def test_agent_that_an_operator_disabled_stays_so_over_an_upgrade(
     assert node.machine.property(AGENT, "InvocationID") == before
 
 
+def test_logind_gives_the_drain_its_time_without_a_reboot(node: PackagedNode, deb: Path) -> None:
+    def delay() -> str:
+        manager = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+        return node.machine.run("busctl", "get-property", *manager, "InhibitDelayMaxUSec").out.split()[1]
+
+    assert delay() != "30000000"
+    node.install(deb)
+    wait_for("logind has read its drop-in", lambda: delay() == "30000000", 5)
+
+
 def test_policy_that_forbids_starting_is_heeded(node: PackagedNode, deb: Path) -> None:
     """As where an image is made."""
     policy = node.machine.path("/usr/sbin/policy-rc.d")
