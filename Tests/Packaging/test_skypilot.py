@@ -72,8 +72,9 @@ def test_its_last_step_starts_the_node(
     sudo = node.machine.path("/usr/local/bin/sudo")
     sudo.write_text('#!/bin/sh\nexec "$@"\n')
     sudo.chmod(0o755)
+    script = block("run").replace("--follow", "").replace(" timeline", f" timeline --heartbeat {node.url}")
     environment = [f"{name}={value}" for name, value in node.settings.items() if name in passed_on()]
-    ran = node.machine.run("env", *environment, "bash", "-c", block("run").replace("--follow", ""))
+    ran = node.machine.run("env", *environment, "bash", "-c", script)
     # It has come this far, so READY had come.
     assert "first_token" in ran.out
     assert node.is_active(AGENT)
