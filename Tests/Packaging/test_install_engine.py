@@ -124,7 +124,8 @@ def test_cpu_build_is_installed(tmp_path: Path) -> None:
     """2.6 GB and a minute or two; a start of it by the agent is for the other tests of the real engine."""
     prefix = tmp_path / "engine"
     started = time.monotonic()
-    subprocess.run([sys.executable, PROGRAM, "--cpu", "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, PROGRAM, "--cpu", "--prefix", prefix, "--python", sys.executable]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     print(f"installed in {time.monotonic() - started:.0f} s")
     environment = {**os.environ, "HOME": str(tmp_path)}
     says = subprocess.run([prefix / "bin" / "vllm", "--version"], check=True, capture_output=True, env=environment)
