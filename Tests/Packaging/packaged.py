@@ -64,15 +64,12 @@ class PackagedNode(Node):
 
     def written(self) -> set[str]:
         """What this machine has changed on its root, but for what is nobody's or in memory."""
-        machine = self.machine
-        assert machine._supervisor is not None
-        # The overlay's upper layer, in the mount namespace of who mounted it.
-        upper = Path(f"/proc/{machine._supervisor.pid}/root{machine.folder}/disk/upper")
+        changes, root = self.machine.changes, self.machine.root
         found = set()
-        for folder, folders, files in os.walk(upper):
-            inside = "/" + str(Path(folder).relative_to(upper)).removeprefix(".")
+        for folder, folders, files in os.walk(changes):
+            inside = "/" + str(Path(folder).relative_to(changes)).removeprefix(".")
             # A folder of the root's that something was written in is there too.
-            new = [name for name in folders if not (machine.root / inside[1:] / name).is_dir()]
+            new = [name for name in folders if not (root / inside[1:] / name).is_dir()]
             paths = [f"{inside.rstrip('/')}/{name}" for name in [*new, *files]]
             found |= {path for path in paths if not NOT_OURS.match(path)}
         return found
