@@ -160,6 +160,12 @@ class Machine:
         """A file of the machine, from here. Links with absolute targets lead out of it: read those inside."""
         return Path(f"/proc/{self.pid}/root{inside}")
 
+    @property
+    def changes(self) -> Path:
+        """What has been written on the root: the overlay's upper layer, in the mount namespace of who mounted it."""
+        assert self._supervisor is not None
+        return Path(f"/proc/{self._supervisor.pid}/root{self.folder}/disk/upper")
+
     def show(self, unit: str, *properties: str) -> dict[str, str]:
         """Properties of a unit; all of them when none is named."""
         names = [f"--property={name}" for name in properties]

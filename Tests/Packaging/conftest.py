@@ -1,0 +1,77 @@
+"""What the tests of the package stand on: the package itself, a store with the model, machines to install it on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from crosslogic import install, package, roots, swift
+from crosslogic.console import Console
+from crosslogic.stack import Stack
+from node import InstalledStandIn, stand_in
+from packaged import PackagedNode, repacked
+from scripted_control_plane import ScriptedControlPlane
+
+SPEED = 20.0
+
+
+@pytest.fixture(scope="session")
+def console() -> Console:
+    return Console()
+
+
+@pytest.fixture(scope="session")
+def deb(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ours, on a shelf of its own."""
+    return Path(shutil.copy(package.build(console), tmp_path_factory.mktemp("packages")))
+
+
+@pytest.fixture(scope="session")
+def next_deb(deb: Path) -> Path:
+    return repacked(deb, "99.0")
+
+
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest, console: Console) -> Iterator[Stack]:
+    failed_before = request.session.testsfailed
+    binaries = swift.release_binaries(console)
+    with Stack(binaries, install.ensure_tools(console) / "bin" / "rclone", "packaging") as stack:
+        stack.start_store()
+        yield stack
+        if request.session.testsfailed > failed_before:
+            stack.keep_folder = True
+            print(f"\nlogs of what failed: {stack.folder}")
+
+
+@pytest.fixture
+def plane() -> Iterator[ScriptedControlPlane]:
+    plane = ScriptedControlPlane()
+    yield plane
+    plane.close()
+
+
+@pytest.fixture
+def engine(stack: Stack) -> InstalledStandIn:
+    return stand_in(stack, SPEED)
+
+
+@pytest.fixture(
+    params=["this", pytest.param("trixie", marks=pytest.mark.long), pytest.param("sid", marks=pytest.mark.long)]
+)
+def root(request: pytest.FixtureRequest, console: Console) -> Path:
+    """What the machine is booted from: this machine's own root, or a release of Debian."""
+    return Path("/") if request.param == "this" else roots.ensure_root(request.param, console)
+
+
+@pytest.fixture
+def node(
+    stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn, deb: Path, next_deb: Path, root: Path
+) -> Iterator[PackagedNode]:
+    """Booted, with nothing of ours on it."""
+    assert deb.parent == next_deb.parent
+    node = PackagedNode(stack, engine, plane.url, deb.parent, root)
+    with node.machine:
+        yield node
+        node.keep_journal()

@@ -1,0 +1,47 @@
+"""Root file systems of other Debian releases, to boot machines from. Made once each, from a Debian mirror."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from crosslogic import install
+from crosslogic.console import Console, Stopwatch
+from crosslogic.paths import cache_root
+
+MIRROR = "http://deb.debian.org/debian"
+# What a node has anyway, and what our package depends on.
+PACKAGES = ["ca-certificates", "dbus", "libcurl4t64", "libstdc++6", "python3", "systemd-sysv"]
+
+
+class RootError(Exception):
+    """What failed, and what to do about it."""
+
+
+def ensure_root(release: str, console: Console) -> Path:
+    """The folder with a minimal `release` (`trixie`, `sid`) that runs systemd; 300 MB."""
+    folder = cache_root() / "roots" / release
+    with install.install_lock(folder):
+        if not folder.exists():
+            make_root(release, folder, console)
+    return folder
+
+
+def make_root(release: str, folder: Path, console: Console) -> None:
+    install.ensure_system_packages(["debootstrap"], console)
+    watch = Stopwatch()
+    console.stage(f"making a Debian {release} (once)")
+    unfinished = folder.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    mirror = os.environ.get("CROSSLOGIC_DEBIAN_MIRROR") or MIRROR
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, unfinished, mirror]
+    log = install.log_file(f"debootstrap-{release}")
+    with log.open("w") as output:
+        code = subprocess.run(list(map(str, command)), check=False, stdout=output, stderr=output).returncode
+    if code != 0:
+        raise RootError(f"no Debian {release} from {mirror} (CROSSLOGIC_DEBIAN_MIRROR):\n{install.tail(log)}")
+    shutil.rmtree(unfinished / "var/cache/apt/archives", ignore_errors=True)
+    unfinished.rename(folder)
+    console.line(f"made a Debian {release} ({watch.seconds:.0f} s)")
