@@ -119,7 +119,7 @@ package struct StreamerTuning: Equatable, Sendable {
             "\(connections) busy connections fill \(LinkExpectation.tenths(rate * 8 / 1e9)) Gbit/s at"
             + " \(Int(firstByte * 1000)) ms to the first byte"
         if let row { reason += "; the guide's row \(row.name) says \(row.concurrency)" }
-        let wanted = max(powerOfTwo(connections * headroom / busy), row?.concurrency ?? lowest)
+        let wanted = max(powerOfTwo((connections * headroom + busy - 1) / busy), row?.concurrency ?? lowest)
         let chosen = min(max(wanted, lowest), highest)
         guard let cores, chosen > cores * 8 else { return Chosen(chosen, reason) }
         return Chosen(max(lowest, cores * 8), "\(reason); \(cores) cores carry TLS for no more")
