@@ -13,7 +13,8 @@ def test_no_secret_is_where_others_can_read(node: Node, stack: Stack, plane: Scr
     pid = node.start_and_serve()["engine"]["pid"]
     node.systemctl("restart", AGENT)
     node.machine.run("kill", "-KILL", str(pid))
-    plane.wait_for_event("ready", 20, after=1)
+    plane.wait_for_event("failed", 20)
+    node.wait_for_state("serving")
     places = {
         "systemctl show": node.systemctl("show", *OURS).out,
         "systemctl status": node.systemctl("status", "--no-pager", "--full", *OURS, check=False).out,
