@@ -52,20 +52,7 @@ package struct Agent: Sendable {
         let notices = NoticeWatch(settings: settings, ports: ports, inbox: inbox)
         let engine = EngineEffects(settings: settings, ports: ports, outbox: outbox)
         let ending = await withDiscardingTaskGroup(returning: Ending.self) { group in
-            let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox, outbox: outbox)
-            if let left = await handovers.load() {
-                await outbox.recover()
-                await takeOver(left, engine, outbox, inbox, in: &group)
-                inbox.send(.agentStarted)
-                group.addTask { await poller.run() }
-            } else {
-                // First of all, so that the request is on the wire before anything else costs time.
-                inbox.send(.agentStarted)
-                group.addTask { await poller.run() }
-                await outbox.recover()
-                // An engine that nobody knows must not wait for an assignment to be found.
-                group.addTask { await engine.removeLeftovers() }
-            }
+            await begin(after: handovers, engine, outbox, inbox, in: &group)
             let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox)
             group.addTask { await sender.run() }
             notices.resume()
@@ -91,6 +78,27 @@ package struct Agent: Sendable {
         // The successor delivers what this agent could not.
         await outbox.storeAll()
         return ending
+    }
+
+    /// Asks for an assignment, and goes on with what an earlier agent left.
+    private func begin(
+        after handovers: HandoverFile, _ engine: EngineEffects, _ outbox: Outbox, _ inbox: Inbox,
+        in group: inout DiscardingTaskGroup
+    ) async {
+        let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox, outbox: outbox)
+        guard let left = await handovers.load() else {
+            // First of all, so that the request is on the wire before anything else costs time.
+            inbox.send(.agentStarted)
+            group.addTask { await poller.run() }
+            await outbox.recover()
+            // An engine that nobody knows must not wait for an assignment to be found.
+            group.addTask { await engine.removeLeftovers() }
+            return
+        }
+        await outbox.recover()
+        await takeOver(left, engine, outbox, inbox, in: &group)
+        inbox.send(.agentStarted)
+        group.addTask { await poller.run() }
     }
 
     /// Goes on with the engine of an earlier agent, where it may.

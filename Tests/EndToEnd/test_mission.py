@@ -53,6 +53,16 @@ def test_every_mark_says_who_saw_it(record: Record) -> None:
     assert sources["first_token"] == "probe"
 
 
+def test_every_second_from_exec_to_the_first_token_has_a_name(record: Record) -> None:
+    at = marks(record)
+    whole = at["first_token"] - at["engine_exec"]
+    phases = record.first_serving().heartbeat["phases"]
+    named = sum(min(p["end_s"], at["first_token"]) - p["start_s"] for p in phases if p["start_s"] >= at["engine_exec"])
+    assert named / whole >= 0.98, phases
+    for earlier, later in itertools.pairwise(phases):
+        assert earlier["end_s"] <= later["start_s"]
+
+
 def test_ready_is_sent_only_after_the_first_token(record: Record) -> None:
     ready = [n for n in record.first_serving().notifications if n.fields.get("READY") == "1"]
     assert len(ready) == 1

@@ -74,7 +74,7 @@ final class CurlMailbox: Sendable {
     }
 
     private func startThread() {
-        let errorNumber = CurlThread.start { CurlDriver.run(self) }
+        let errorNumber = DetachedThread.start { CurlDriver.run(self) }
         guard errorNumber != 0 else { return }
         threadEnded(HTTPFailure(.other, "cannot start the HTTP thread: errno \(errorNumber)"))
     }

@@ -41,7 +41,7 @@ package final class LogindMonitor: ShutdownMonitor {
         let (events, continuation) = AsyncStream<ShutdownEvent>.makeStream()
         continuation.onTermination = { [weak self] _ in self?.stop() }
         // The thread keeps the monitor alive until it has ended.
-        if CurlThread.start({ self.run(continuation) }) != 0 { continuation.finish() }
+        if DetachedThread.start({ self.run(continuation) }) != 0 { continuation.finish() }
         return events
     }
 

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// A detached thread that takes no signals: those belong to whoever waits for them, and SIGPIPE, which OpenSSL's
 /// writes can raise, must stay a plain EPIPE.
-enum CurlThread {
+enum DetachedThread {
     private final class Body {
         let run: @Sendable () -> Void
 
