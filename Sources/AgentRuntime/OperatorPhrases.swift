@@ -22,7 +22,8 @@ enum OperatorPhrases {
         case .canaryFailed(let reason, let attempt): (.warning, "one-token request \(attempt) failed: \(reason)")
         case .ready(let after): (.notice, "READY\(after.map { ", \(seconds($0)) after exec" } ?? "")")
         case .failed(let report, let exit): (.error, failed(report, exit))
-        case .retrying(let delay): (.notice, "trying again in \(seconds(delay.inSeconds))")
+        case .retrying(let delay, let changes):
+            (.notice, "trying again in \(seconds(delay.inSeconds))" + changes.map(change).joined())
         case .stopping(let drain):
             (.notice, drain.map { "draining, at most \(seconds($0.inSeconds))" } ?? "stopping the engine")
         case .engineSilent: (.warning, "the engine does not answer /health; not ready until it does")
@@ -46,6 +47,10 @@ enum OperatorPhrases {
         let troubles = report.troubles.map { "\($0.check.rawValue): \($0.message)" }
         let line = ([head] + troubles).joined(separator: "; ")
         return (troubles.isEmpty ? .info : .warning, String(line.prefix(2048)))
+    }
+
+    private static func change(_ change: SettingChange) -> String {
+        ", \(change.setting.rawValue) \(change.to) instead of \(change.from)"
     }
 
     private static func failed(_ report: FailureReport, _ exit: EngineExit?) -> String {

@@ -4,13 +4,14 @@ extension FailureClass {
     package var retryPolicy: RetryPolicy {
         switch self {
         case .credentialsMissing, .credentialsRejected, .bucketMissing, .modelMissing, .weightsFormat,
-            .weightsIncomplete, .streamerMissing, .badFlag, .badLoaderConfig, .badModelConfig, .memoryLimitTooSmall,
+            .weightsIncomplete, .streamerMissing, .badFlag, .badLoaderConfig, .badModelConfig,
             .kvCacheTooSmall, .driver, .engineMissing, .engineUnkillable, .engineLog:
             .final
         // A machine's clock is often set only after it has booted.
-        case .clockSkewed, .endpointUnreachable, .endpointStalled, .weightsUnreadable, .hostOutOfMemory,
-            .gpuOutOfMemory, .gpuBusy, .nccl, .portInUse, .engineDied, .localStorage, .stalled, .canaryFailed, .unknown:
+        case .clockSkewed, .endpointUnreachable, .endpointStalled, .gpuOutOfMemory, .gpuBusy, .nccl, .portInUse,
+            .engineDied, .localStorage, .stalled, .canaryFailed, .unknown:
             .retry
+        case .memoryLimitTooSmall, .hostOutOfMemory, .weightsUnreadable: .retryChanged
         }
     }
 

@@ -38,6 +38,8 @@ package enum RetryPolicy: String, Equatable, Sendable {
     case final
     /// Trying again with the same settings can help.
     case retry
+    /// Trying again can help with a setting that the agent changes, where there is one left to change.
+    case retryChanged = "retry_changed"
 }
 
 /// A failure, explained: what happened, the evidence, and what to do.

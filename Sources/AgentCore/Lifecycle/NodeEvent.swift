@@ -175,7 +175,7 @@ package enum OperatorMessage: Equatable, Sendable {
     case canaryFailed(reason: String, attempt: Int)
     case ready(seconds: Double?)
     case failed(FailureReport, EngineExit?)
-    case retrying(after: Duration)
+    case retrying(after: Duration, with: [SettingChange])
     case stopping(drainFor: Duration?)
     case engineKilled
     case engineSilent

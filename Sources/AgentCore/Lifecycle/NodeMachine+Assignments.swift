@@ -119,15 +119,15 @@ extension NodeMachine {
     /// No engine is left: wait for a better moment or for another assignment, as the failure's class says.
     mutating func retry(_ assignment: Assignment, _ report: FailureReport, served: Duration?) -> [NodeAction] {
         progress = nil
-        switch report.failure.retryPolicy {
-        case .final:
+        // What a load needed is no reason for the end of an engine that served.
+        let changes = served == nil ? SettingChange.after(report, of: assignment) : []
+        guard report.canPass(with: changes) else {
             state = .failed(assignment, report)
             return []
-        case .retry:
-            let delay = restarts.delayAfterFailure(served: served)
-            state = .backoff(assignment, report)
-            return [.tell(.retrying(after: delay)), .arm(.backoff, after: delay)]
         }
+        let delay = restarts.delayAfterFailure(served: served)
+        state = .backoff(assignment.with(changes), report)
+        return [.tell(.retrying(after: delay, with: changes)), .arm(.backoff, after: delay)]
     }
 
     mutating func backoffFired() -> [NodeAction] {
