@@ -38,7 +38,9 @@ class Streaming:
     """One completion, token by token, read on a thread."""
 
     def __init__(self, agent: Agent, tokens: int) -> None:
-        body = json.dumps({"model": MODEL, "prompt": "Hello", "max_tokens": tokens, "stream": True}).encode()
+        body = json.dumps(
+            {"model": MODEL, "prompt": "Hello", "max_tokens": tokens, "stream": True, "ignore_eos": True}
+        ).encode()
         self.client = socket.create_connection(("127.0.0.1", agent.engine_port))
         self.client.sendall(
             b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

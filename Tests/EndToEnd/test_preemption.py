@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 
 import pytest
-from crosslogic import http
+from crosslogic import engine as engines
+from crosslogic import http, install
 from crosslogic.clouds import AWS
+from crosslogic.console import Console
 from crosslogic.engine import SimulatedEngine
 from crosslogic.metadata import iso
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from preemption import Serve, Streaming, told, wait_for_source
 from scripted_control_plane import ScriptedControlPlane
-from support import StartAgent, assignment, wait_for_state
+from support import StartAgent, assignment, engine_processes, wait_for_state
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,32 @@ def test_notice_while_serving_drains_and_tells(
     assert (outcome["finished"], outcome["cut"]) == (1, 0)
     assert outcome["seconds_left"] > 80
     wait_for_state(agent, "stopped", 5)
+
+
+@pytest.mark.real
+def test_real_vllm_finishes_its_stream_and_is_gone_before_the_deadline(
+    stack: Stack, aws: AWS, plane: ScriptedControlPlane, start_agent: StartAgent, console: Console
+) -> None:
+    engine = engines.real(install.ensure_engine(console))
+    plane.assign(**assignment(stack))
+    agent = start_agent(
+        plane.url,
+        CROSSLOGIC_CLOUD="aws",
+        CROSSLOGIC_ENGINE=str(engine.executable),
+        CROSSLOGIC_ENGINE_ARGS=" ".join(engine.arguments),
+        CROSSLOGIC_CACHE_DIR=str(engines.cache_folder()),
+        **engine.environment,
+    )
+    wait_for_state(agent, "serving", engine.start_seconds)
+    stream = Streaming(agent, 400)
+    aws.announce(60)
+    event = told(plane)
+    assert event["in_flight"] == 1
+    assert stream.tokens(60) == 400
+    outcome = told(plane, "preempted", 60)
+    assert (outcome["finished"], outcome["cut"]) == (1, 0)
+    assert outcome["seconds_left"] > 0
+    assert engine_processes(agent) == []
 
 
 @pytest.mark.parametrize("skew", [-90.0, 90.0])
