@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from crosslogic import engine as engines
-from crosslogic import install, swift
+from crosslogic import install
 from crosslogic.agent import Agent
 from crosslogic.clouds import AWS
 from crosslogic.console import Console
@@ -28,33 +28,6 @@ from support import StartAgent, assignment, wait_for_state
 SIMULATED_SPEED = 10.0
 
 BOTH_ENGINES = ["simulated", pytest.param("real", marks=pytest.mark.real)]
-
-
-@pytest.fixture(scope="session")
-def console() -> Console:
-    return Console()
-
-
-@pytest.fixture(scope="session")
-def binaries(console: Console) -> Path:
-    return swift.release_binaries(console)
-
-
-@pytest.fixture(scope="session")
-def rclone(console: Console) -> Path:
-    return install.ensure_tools(console) / "bin" / "rclone"
-
-
-@pytest.fixture(scope="module")
-def stack(request: pytest.FixtureRequest, binaries: Path, rclone: Path) -> Iterator[Stack]:
-    """One per file: an S3 server with the model in it. Its end takes everything with it that a test left running."""
-    failed_before = request.session.testsfailed
-    with Stack(binaries, rclone, "test") as stack:
-        stack.start_store()
-        yield stack
-        if request.session.testsfailed > failed_before:
-            stack.keep_folder = True
-            print(f"\nlogs of what failed: {stack.folder}")
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +83,6 @@ class PlainStarter:
 @pytest.fixture(scope="module")
 def start_plain(stack: Stack, engine: Engine) -> PlainStarter:
     return PlainStarter(stack, engine)
-
-
-@pytest.fixture
-def plane() -> Iterator[ScriptedControlPlane]:
-    plane = ScriptedControlPlane()
-    yield plane
-    plane.close()
 
 
 @pytest.fixture

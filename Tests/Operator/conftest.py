@@ -8,16 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crosslogic import install
 from crosslogic.canaries import Canaries
 from crosslogic.console import Console
 from crosslogic.operator import environment
 from workbench import Server, Workbench
-
-
-@pytest.fixture(scope="session")
-def rclone() -> Path:
-    return install.ensure_tools(Console()) / "bin" / "rclone"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crosslogic import install, package, roots, swift
+from crosslogic import package, roots
 from crosslogic.console import Console
 from crosslogic.stack import Stack
 from node import InstalledStandIn, stand_in
@@ -15,11 +15,6 @@ from packaged import PackagedNode, repacked
 from scripted_control_plane import ScriptedControlPlane
 
 SPEED = 20.0
-
-
-@pytest.fixture(scope="session")
-def console() -> Console:
-    return Console()
 
 
 @pytest.fixture(scope="session")
@@ -31,25 +26,6 @@ def deb(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def next_deb(deb: Path) -> Path:
     return repacked(deb, "99.0")
-
-
-@pytest.fixture(scope="module")
-def stack(request: pytest.FixtureRequest, console: Console) -> Iterator[Stack]:
-    failed_before = request.session.testsfailed
-    binaries = swift.release_binaries(console)
-    with Stack(binaries, install.ensure_tools(console) / "bin" / "rclone", "packaging") as stack:
-        stack.start_store()
-        yield stack
-        if request.session.testsfailed > failed_before:
-            stack.keep_folder = True
-            print(f"\nlogs of what failed: {stack.folder}")
-
-
-@pytest.fixture
-def plane() -> Iterator[ScriptedControlPlane]:
-    plane = ScriptedControlPlane()
-    yield plane
-    plane.close()
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from crosslogic import engine as engines
-from crosslogic import install, swift
+from crosslogic import install
 from crosslogic.console import Console
 from crosslogic.stack import Stack
 from node import InstalledStandIn, Node, stand_in
@@ -17,39 +16,6 @@ from scripted_control_plane import ScriptedControlPlane
 SPEED = 20.0
 
 MakeNode = Callable[..., Node]
-
-
-@pytest.fixture(scope="session")
-def console() -> Console:
-    return Console()
-
-
-@pytest.fixture(scope="session")
-def binaries(console: Console) -> Path:
-    return swift.release_binaries(console)
-
-
-@pytest.fixture(scope="session")
-def rclone(console: Console) -> Path:
-    return install.ensure_tools(console) / "bin" / "rclone"
-
-
-@pytest.fixture(scope="module")
-def stack(request: pytest.FixtureRequest, binaries: Path, rclone: Path) -> Iterator[Stack]:
-    failed_before = request.session.testsfailed
-    with Stack(binaries, rclone, "systemd") as stack:
-        stack.start_store()
-        yield stack
-        if request.session.testsfailed > failed_before:
-            stack.keep_folder = True
-            print(f"\nlogs of what failed: {stack.folder}")
-
-
-@pytest.fixture
-def plane() -> Iterator[ScriptedControlPlane]:
-    plane = ScriptedControlPlane()
-    yield plane
-    plane.close()
 
 
 @pytest.fixture
