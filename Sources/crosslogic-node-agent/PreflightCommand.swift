@@ -26,7 +26,7 @@ struct PreflightCommand: AsyncParsableCommand {
                 for line in Self.lines(report) { print(line) }
             }
             guard let failure = report.failure else { return }
-            throw failure.failure.retryPolicy == .final ? ExitCode(1) : AgentExit.tryAgain
+            throw failure.failure.retryPolicy == .retry ? AgentExit.tryAgain : ExitCode(1)
         }
     }
 

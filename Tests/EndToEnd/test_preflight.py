@@ -12,7 +12,7 @@ import pytest
 from crosslogic import broken_models, swift
 from crosslogic.engine import SimulatedEngine
 from crosslogic.model import ensure_model
-from crosslogic.preflight import WRONG_ASSIGNMENTS, Answer, ask, wrong_bucket
+from crosslogic.preflight import WRONG_ASSIGNMENTS, Answer, ask, small_memory_limit, wrong_bucket
 from crosslogic.relay import DelayRelay
 from crosslogic.s3 import BUCKET
 from crosslogic.stack import Stack, free_port
@@ -46,7 +46,11 @@ def commands(stack: Stack, stand_in: SimulatedEngine, tmp_path: Path) -> Command
     return Commands(stack, stand_in, tmp_path)
 
 
-CASES = [*WRONG_ASSIGNMENTS.items(), *broken_models.FATAL.items()]
+# The one that the agent mends itself has a test of its own.
+FINAL = [
+    *((change, failure) for change, failure in WRONG_ASSIGNMENTS.items() if change is not small_memory_limit),
+    *broken_models.FATAL.items(),
+]
 
 
 def wanted_for(stack: Stack, change: Callable[[Any], None], scratch: Path) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def wanted_for(stack: Stack, change: Callable[[Any], None], scratch: Path) -> di
     return wanted
 
 
-@pytest.mark.parametrize(("change", "failure"), CASES, ids=[change.__name__ for change, _ in CASES])
+@pytest.mark.parametrize(("change", "failure"), FINAL, ids=[change.__name__ for change, _ in FINAL])
 def test_what_cannot_work_is_final_before_an_engine_is_started(
     stack: Stack,
     plane: ScriptedControlPlane,
@@ -81,6 +85,20 @@ def test_what_cannot_work_is_final_before_an_engine_is_started(
     assert not agent.engine_log.exists()
     assert not (agent.runtime / "engine.env").exists()
     assert wait_for_state(agent, "failed")["preflight"]["verdict"] == "fatal"
+
+
+def test_memory_limit_is_raised_to_what_the_largest_tensor_needs(
+    stack: Stack, plane: ScriptedControlPlane, start_agent: StartAgent
+) -> None:
+    wanted = assignment(stack)
+    small_memory_limit(wanted)
+    plane.assign(**wanted)
+    agent = start_agent(plane.url)
+    failure = plane.wait_for_event("failed", STARTS_WITHIN)["data"]["failure"]
+    assert (failure["class"], failure["retry"]) == ("memory_limit_too_small", "retry_changed")
+    needed = failure["message"].split("than: ")[1].split()[0]
+    wait_for_state(agent, "serving")
+    assert f'"memory_limit":{needed}' in (agent.runtime / "engine.argv").read_text().replace("\\", "")
 
 
 def test_healthy_store_is_told_and_gives_the_bytes_of_the_weights(

@@ -145,7 +145,8 @@ extension StoreJudge {
         return [
             .fatal(
                 .memory, .memoryLimitTooSmall,
-                "streamer_memory_limit is \(limit); the largest tensor has \(largest) bytes")
+                // The streamer's own words: the next try takes the number from them.
+                "Memory limit supplied: \(limit) cannot be smaller than: \(largest) (the largest tensor)")
         ]
     }
 
