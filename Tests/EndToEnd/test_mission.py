@@ -178,7 +178,8 @@ def test_stop_is_announced_drained_and_complete(record: Record) -> None:
 
 def test_events_are_complete_cloud_events_in_order(record: Record) -> None:
     names = [event["type"].removeprefix(EVENT_PREFIX).removesuffix(".v1") for event in record.events]
-    once = [name for name in names if name != "phase"]
+    # Whether there is a logind to be heard depends on the machine.
+    once = [name for name in names if name not in {"phase", "notice_source"}]
     assert once == [
         "agent_started", "assignment_accepted", "ready", "failed", "ready", "draining", "stopped"
     ]  # fmt: skip
