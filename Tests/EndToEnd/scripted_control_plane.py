@@ -62,8 +62,10 @@ class ScriptedControlPlane:
             self.changed.notify_all()
 
     def events_of(self, name: str) -> list[dict[str, Any]]:
+        """Each once: they come at least once, and a receiver drops an id that it has seen."""
         with self.changed:
-            return [event for event in self.events if event["type"] == f"io.crosslogic.node.{name}.v1"]
+            found = [event for event in self.events if event["type"] == f"io.crosslogic.node.{name}.v1"]
+        return list({event["id"]: event for event in found}.values())
 
     def wait_for_event(self, name: str, seconds: float, after: int = 0) -> dict[str, Any]:
         """The first event of that name beyond the first `after` ones."""
