@@ -101,7 +101,8 @@ class Workbench:
 
     def start(self, script: str, *arguments: str | Path, **changes: str | None) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [SCRIPTS / script, *arguments],
+            # A shell that runs the tests in its background has Ctrl-C ignored, and children inherit that.
+            ["env", "--default-signal=INT", SCRIPTS / script, *arguments],
             env=self.environment(**changes),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
