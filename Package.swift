@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "AgentCore", "AgentWire", "COpenSSL",
+                "AgentCore", "AgentWire", "COpenSSL", "Locking",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),

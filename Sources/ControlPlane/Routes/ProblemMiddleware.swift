@@ -22,6 +22,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             return .invalid(document)
         case let limit as TooManyWatchers:
             return .unavailable(limit.detail)
+        case is StoreOverloaded:
+            return .unavailable("more events wait for the disk than there is room for", retryAfter: 1)
         case let error as HTTPError where error.status == .notFound:
             return .notFound("there is no \(request.method.rawValue) \(request.uri.path)")
         case let error as HTTPError:
