@@ -1,6 +1,7 @@
 internal import AgentCore
 internal import AgentWire
 internal import Glibc
+internal import HTTPTypes
 package import Hummingbird
 internal import HummingbirdCore
 package import Logging
@@ -83,6 +84,14 @@ package struct ControlPlaneServer: Sendable {
             logger: logger)
     }
 
+    private static let methods: [String: [HTTPRequest.Method]] = [
+        "/": [.get], "nodes/:id": [.get], "style.css": [.get], "healthz": [.get],
+        "api/v1/nodes": [.get, .post], "api/v1/nodes/:id": [.get, .put, .delete],
+        "api/v1/nodes/:id/assignment": [.get], "api/v1/nodes/:id/events": [.get, .post],
+        "api/v1/nodes/:id/heartbeat": [.put], "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete],
+        "api/v1/starts": [.get],
+    ]
+
     private func router() -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
@@ -103,6 +112,9 @@ package struct ControlPlaneServer: Sendable {
             .add(to: router.group("api/v1/nodes").add(middleware: guardian))
         FleetRoutes(store: store, fleet: fleet, watchers: watchers)
             .add(to: router.group("api/v1").add(middleware: guardian))
+        PageRoutes(store: store, fleet: fleet)
+            .add(to: router.group().add(middleware: PageAuthentication(token: settings.adminToken)))
+        MethodRefusal.add(to: router, Self.methods)
         return router
     }
 }

@@ -11,7 +11,7 @@ enum NodeView {
         view["generation"] = .integer(record.generation)
         view["created_at"] = .string(record.createdAt)
         view["revoked"] = .bool(record.revokedAt != nil)
-        for name in ["state", "phase", "timings", "timeline", "failure"] {
+        for name in ["state", "phase", "timings", "timeline", "phases", "failure"] {
             view[name] = record.newestEvent?["data"]?[name] ?? .null
         }
         view["startup_s"] = record.readyEvent?["data"]?["timings"]?["assignment_to_ready_s"] ?? .null
