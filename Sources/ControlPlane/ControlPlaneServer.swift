@@ -84,17 +84,17 @@ package struct ControlPlaneServer: Sendable {
             logger: logger)
     }
 
-    private static let methods: [String: [HTTPRequest.Method]] = [
+    private static let methods = PathMethods([
         "/": [.get], "nodes/:id": [.get], "style.css": [.get], "healthz": [.get],
         "api/v1/nodes": [.get, .post], "api/v1/nodes/:id": [.get, .put, .delete],
         "api/v1/nodes/:id/assignment": [.get], "api/v1/nodes/:id/events": [.get, .post],
         "api/v1/nodes/:id/heartbeat": [.put], "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete],
         "api/v1/starts": [.get],
-    ]
+    ])
 
     private func router() -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
-        router.add(middleware: ProblemMiddleware())
+        router.add(middleware: ProblemMiddleware(methods: Self.methods))
         router.get("healthz") { _, _ in Response.json(.object(["status": .string("ok")])) }
 
         let authentication = NodeAuthentication(store: store)
@@ -114,7 +114,6 @@ package struct ControlPlaneServer: Sendable {
             .add(to: router.group("api/v1").add(middleware: guardian))
         PageRoutes(store: store, fleet: fleet)
             .add(to: router.group().add(middleware: PageAuthentication(token: settings.adminToken)))
-        MethodRefusal.add(to: router, Self.methods)
         return router
     }
 }

@@ -25,6 +25,10 @@ package struct NodeHeartbeat: Equatable, Sendable {
         }
         let state = reader.requiredString("state", maximumLength: 32)
         phase = reader.string("phase", maximumLength: 64)
+        for (name, word) in [("state", state), ("phase", phase)] {
+            guard let word, word.wholeMatch(of: /[a-z0-9_]+/) == nil else { continue }
+            reader.fault(name, "must be a word of a-z, 0-9 and _")
+        }
         _ = reader.integer("generation", in: 0...Int64.max)
         if let progress = reader.value("progress") {
             var fields = FieldReader(progress, path: "progress")

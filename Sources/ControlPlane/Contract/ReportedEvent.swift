@@ -27,12 +27,18 @@ package struct ReportedEvent: Equatable, Sendable {
             reader.fault("specversion", "must be \"1.0\"")
         }
         let id = reader.requiredString("id", maximumLength: 128)
+        if let id, !id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+            reader.fault("id", "must be of printable ASCII characters without blanks")
+        }
         if let source = reader.requiredString("source", maximumLength: 256), source != "/nodes/\(node)" {
             reader.fault("source", "must be /nodes/\(node), the node this token belongs to")
         }
         let type = reader.requiredString("type", maximumLength: 128)
-        if let type, !type.hasPrefix("io.crosslogic.node.") {
-            reader.fault("type", "must begin with io.crosslogic.node.")
+        if let type, type.wholeMatch(of: /io\.crosslogic\.node\.[a-z0-9_]+\.v[0-9]+/) == nil {
+            reader.fault("type", "must look like io.crosslogic.node.phase.v1")
+        }
+        if let content = reader.string("datacontenttype"), content != "application/json" {
+            reader.fault("datacontenttype", "must be application/json")
         }
         if let time = reader.requiredString("time", maximumLength: 64), WallClock.seconds(rfc3339: time) == nil {
             reader.fault("time", "must be a time such as 2026-01-02T03:04:05.678Z (RFC 3339)")
@@ -50,12 +56,12 @@ package struct ReportedEvent: Equatable, Sendable {
         start = type == Self.readyType ? ReportedStart(body["data"]) : nil
     }
 
-    /// Decimal digits, padded with zeros so that texts sort like numbers.
+    /// Sixteen decimal digits, so that texts sort like numbers.
     private static func readSequence(_ reader: inout FieldReader) -> Int64? {
         guard let text = reader.requiredString("sequence", maximumLength: 20) else { return nil }
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        guard text.utf8.allSatisfy(digits.contains), let number = Int64(text), number > 0 else {
-            reader.fault("sequence", "must be a positive number as decimal digits, such as 0000000000000012")
+        guard text.utf8.count == 16, text.utf8.allSatisfy(digits.contains), let number = Int64(text), number > 0 else {
+            reader.fault("sequence", "must be a positive number as sixteen decimal digits, such as 0000000000000012")
             return nil
         }
         return number
