@@ -24,7 +24,7 @@ package struct ControlPlaneServer: Sendable {
     /// How long a stop waits for requests in progress before it cuts them off.
     private let stopLimit: Duration
 
-    private static let maximumConnections = 2048
+    private let maximumConnections: Int
 
     package init(
         settings: ControlPlaneSettings, store: NodeStore, fleet: Fleet? = nil,
@@ -36,6 +36,7 @@ package struct ControlPlaneServer: Sendable {
         self.fleet = fleet ?? Fleet(expected: store.directory.expected)
         self.watchers = watchers
         self.stopLimit = stopLimit
+        maximumConnections = DescriptorLimit.connections()
         self.logger = logger
     }
 
@@ -76,7 +77,7 @@ package struct ControlPlaneServer: Sendable {
                         maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100))),
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.listen.host, port: settings.listen.port),
-                availableConnectionsDelegate: MaximumAvailableConnections(Self.maximumConnections)),
+                availableConnectionsDelegate: MaximumAvailableConnections(maximumConnections)),
             onServerRunning: { [listen = settings.listen] channel in
                 await onListening(
                     ListenAddress(host: listen.host, port: channel.localAddress?.port ?? listen.port))

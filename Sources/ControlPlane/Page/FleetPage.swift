@@ -10,8 +10,8 @@ enum FleetPage {
             rows.isEmpty
             ? "<p>No nodes yet. <code>POST /api/v1/nodes</code> makes one.</p>"
             : """
-            <div class="scroll"><table><thead><tr><th scope="col">node</th><th scope="col">state</th>
-            <th scope="col">phase</th><th scope="col">model</th><th scope="col">heard</th><th scope="col">start</th>
+            <div class="scroll" tabindex="0" role="region" aria-label="nodes"><table><thead><tr><th scope="col">node</th><th scope="col">state</th>
+            <th scope="col">phase</th><th scope="col">model</th><th scope="col">heard</th><th scope="col" class="number">start</th>
             <th scope="col">last start, by phase</th></tr></thead><tbody>\(rows)</tbody></table></div>
             """
         let more: HTML = next.map { "<p><a href=\"/?after=\($0)\">more nodes</a></p>" } ?? ""

@@ -26,7 +26,7 @@ package final class AssignmentWatchers: Sendable {
     ///   - capacityPerNode: a node needs one; the others are polls whose end the server has not noticed yet.
     ///   - countChanged: told how many polls wait whenever one comes or goes.
     package init(
-        capacity: Int = 4096, capacityPerNode: Int = 8, countChanged: @escaping @Sendable (Int) -> Void = { _ in }
+        capacity: Int = 1 << 20, capacityPerNode: Int = 8, countChanged: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         self.capacity = capacity
         self.capacityPerNode = capacityPerNode
