@@ -65,16 +65,24 @@ package struct ControlPlaneServer: Sendable {
         return ServiceGroup(configuration: configuration)
     }
 
+    private static let http = HTTP1Channel.Configuration(
+        idleTimeout: .seconds(90),
+        httpDecoderConfiguration: .init(
+            maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100))
+
+    private var gateway: NodeGateway {
+        NodeGateway(store: store, fleet: fleet, watchers: watchers, credentials: settings.store)
+    }
+
     package func application(
         onListening: @escaping @Sendable (ListenAddress) async -> Void = { _ in }
     ) -> Application<RouterResponder<BasicRequestContext>> {
         Application(
             router: router(),
-            server: .http1(
-                configuration: .init(
-                    idleTimeout: .seconds(90),
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100))),
+            server: HTTPServerBuilder { [gateway] responder in
+                NodeFirstChannel(
+                    server: HTTP1Channel(responder: responder, configuration: Self.http), gateway: gateway)
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.listen.host, port: settings.listen.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(maximumConnections)),

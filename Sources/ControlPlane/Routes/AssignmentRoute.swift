@@ -46,7 +46,7 @@ struct AssignmentRoute: Sendable {
         guard let assignment = try await store.assignment(of: node.id) else {
             throw Problem.notFound("node \(node.id) has no assignment")
         }
-        guard !assignment.isRevoked else { throw Problem.gone("node \(node.id) was revoked; stop for good") }
+        guard !assignment.isRevoked else { throw Problem.revoked(node.id) }
         let tag = EntityTag.of(generation: assignment.generation)
         guard !EntityTag.isListed(assignment.generation, in: known) else {
             return Response(status: .notModified, headers: [.eTag: tag])

@@ -89,22 +89,31 @@ extension NodeStore {
 
     /// The current one. Nil where there is no such node.
     package func assignment(of id: String) async throws -> StoredAssignment? {
-        try await read { database in
-            let row = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT a.generation, a.document, a.callback_secret, n.revoked_at
-                    FROM nodes n JOIN assignments a ON a.node_id = n.id AND a.generation = n.generation
-                    WHERE n.id = ?
-                    """,
-                arguments: [id])
-            guard let row else { return nil }
-            let secret: String? = row["callback_secret"]
-            let revokedAt: String? = row["revoked_at"]
-            return StoredAssignment(
-                generation: row["generation"], document: try Self.document(row["document"]),
-                callbackSecret: secret.map(Secret.init), isRevoked: revokedAt != nil)
+        try await read { try Self.assignment(of: id, $0) }
+    }
+
+    /// The same, `done` being called on a queue of the database's.
+    func assignment(of id: String, done: @escaping @Sendable (Result<StoredAssignment?, any Error>) -> Void) {
+        readLater { database in
+            done(Result { try Self.assignment(of: id, try database.get()) })
         }
+    }
+
+    private static func assignment(of id: String, _ database: Database) throws -> StoredAssignment? {
+        let row = try Row.fetchOne(
+            database,
+            sql: """
+                SELECT a.generation, a.document, a.callback_secret, n.revoked_at
+                FROM nodes n JOIN assignments a ON a.node_id = n.id AND a.generation = n.generation
+                WHERE n.id = ?
+                """,
+            arguments: [id])
+        guard let row else { return nil }
+        let secret: String? = row["callback_secret"]
+        let revokedAt: String? = row["revoked_at"]
+        return StoredAssignment(
+            generation: row["generation"], document: try document(row["document"]),
+            callbackSecret: secret.map(Secret.init), isRevoked: revokedAt != nil)
     }
 
     private static func insert(
