@@ -22,7 +22,8 @@ struct NodeCallReaderTests {
         #expect(poll.bodyBytes == 0)
         let head = "POST /api/v1/nodes/n/events HTTP/1.1\r\nhost:x\r\nauthorization: Bearer t\r\n"
         let type = "content-type: application/cloudevents-batch+json\r\n"
-        guard case .call(let events) = Self.read(head + type + "content-length: 12\r\n\r\n[") else { throw Unexpected() }
+        let reading = Self.read(head + type + "content-length: 12\r\n\r\n[")
+        guard case .call(let events) = reading else { throw Unexpected() }
         #expect(events.kind == .events(isBatch: true))
         #expect(events.bodyBytes == 12)
     }
@@ -56,7 +57,9 @@ struct NodeCallReaderTests {
         #expect(Self.read(changed) == .somethingElse)
     }
 
-    @Test("takes no length that an HTTP server would read otherwise", arguments: ["-1", "+1", "1 ", "0x1", "", "1,1", "9999999"])
+    @Test(
+        "takes no length that an HTTP server would read otherwise",
+        arguments: ["-1", "+1", "1 ", "0x1", "", "1,1", "9999999"])
     func lengths(text: String) {
         let head = "PUT /api/v1/nodes/n/heartbeat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\n"
         let type = "Content-Type: application/json\r\n"

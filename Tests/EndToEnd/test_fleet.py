@@ -1,4 +1,4 @@
-"""A small simulated fleet against the real control plane: nothing lost, nothing twice, through crashes of both sides."""
+"""A small simulated fleet against the real control plane: nothing lost over crashes of either side."""
 
 from __future__ import annotations
 

@@ -27,10 +27,14 @@ struct FleetSimulator: AsyncParsableCommand {
     @Option(help: "Machines that are taken away, a second.")
     var preemptions = 0.0
 
+    @Flag(help: "Nodes come up with engines that serve already: no start, and few events.")
+    var adopted = false
+
     mutating func run() async throws {
         var settings = SimulatedFleet.Settings(address: try SocketAddress(ipAddress: "127.0.0.1", port: port))
         (settings.nodes, settings.ramp) = (nodes, ramp)
         (settings.crashes, settings.preemptions) = (crashes, preemptions)
+        settings.isAdopted = adopted
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let fixed = settings

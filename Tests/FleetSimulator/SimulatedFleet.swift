@@ -13,6 +13,8 @@ final class SimulatedFleet {
         var ramp = 5.0
         /// A second, of the whole fleet.
         var crashes = 0.0
+        /// Nodes come up with an engine that serves already.
+        var isAdopted = false
         var preemptions = 0.0
         var pollBackoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
         var reportBackoff = Backoff(first: .milliseconds(250), longest: .seconds(30))

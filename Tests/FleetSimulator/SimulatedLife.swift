@@ -47,6 +47,17 @@ struct SimulatedLife {
         return (events, due)
     }
 
+    /// An engine that has served for an hour is found, as by an agent that was upgraded: nothing has to be started.
+    mutating func adopts(_ assignment: Assignment, at now: BootInstant) -> NodeEvent {
+        var timeline = Timeline()
+        for (index, phase) in Phase.allCases.enumerated() where phase != .readyAcked {
+            timeline.record(phase, at: now + .seconds(index - 3600), source: phase == .agentStarted ? .agent : .log)
+        }
+        return .engineAdopted(
+            Handover(assignment: assignment, timeline: timeline, canaryTook: .milliseconds(30)), pid: 100,
+            startedAt: now + .seconds(-3600))
+    }
+
     /// As a spot VM that comes back under its old id: an empty disk, so it counts its events from one again.
     mutating func beginAnew() {
         life += 1
@@ -100,7 +111,8 @@ extension SimulatedLife {
             let report = FailureReport(.engineDied, message: "simulated: killed", process: "EngineCore")
             return after([(0.01, .failureExplained(report))])
         case .terminateEngine: return after([(0.5, .engineExited(.exited(code: 0))), (0.6, .engineGone)])
-        case .killEngine: return after([(0.05, .engineExited(.signalled(signal: 9, coreDumped: false))), (0.1, .engineGone)])
+        case .killEngine:
+            return after([(0.05, .engineExited(.signalled(signal: 9, coreDumped: false))), (0.1, .engineGone)])
         case .arm(.backoff, let delay): return after([(delay.inSeconds, .timerFired(.backoff))])
         case .arm(.preemption(let timer), let delay):
             return after([(delay.inSeconds, .timerFired(.preemption(timer)))])

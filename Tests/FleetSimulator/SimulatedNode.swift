@@ -103,9 +103,9 @@ final class SimulatedNode {
         var defaults = AssignmentDefaults()
         defaults.store = ObjectStore(
             endpoint: "https://simulated.invalid", bucket: "b", accessKeyID: Secret("a"), secretAccessKey: Secret("s"))
-        if let assignment = try? AssignmentCodec.decode(reply.body, defaults: defaults) {
-            happen(.assignmentReceived(assignment))
-        }
+        guard let assignment = try? AssignmentCodec.decode(reply.body, defaults: defaults) else { return }
+        let isFound = fleet.settings.isAdopted && life.life == 0 && !life.isServing
+        happen(isFound ? life.adopts(assignment, at: fleet.now) : .assignmentReceived(assignment))
     }
 
     private func pollAgainLater() {

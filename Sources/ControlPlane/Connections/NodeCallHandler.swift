@@ -116,12 +116,14 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
             answer(reply)
         case .events(let isBatch):
             phase = .busy
-            let isTaken = gateway.events(of: call.node, body, isBatch: isBatch, later { [self] reply in
-                // Refused as a whole: what to say then is the server's to know.
-                guard let reply else { return leaveToServer() }
-                consume(call)
-                answer(reply)
-            })
+            let isTaken = gateway.events(
+                of: call.node, body, isBatch: isBatch,
+                later { [self] reply in
+                    // Refused as a whole: what to say then is the server's to know.
+                    guard let reply else { return leaveToServer() }
+                    consume(call)
+                    answer(reply)
+                })
             if !isTaken { leaveToServer() }
         }
     }
@@ -132,13 +134,14 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
         if received?.readableBytes == 0 { received = nil }
     }
 
-    private func answer(_ reply: NodeCallReply) {
+    private func answer(_ reply: NodeCallReply, isPoll: Bool = false) {
         guard let context else { return }
         phase = .reading
         deadline = .now() + Self.idleTimeout
-        let bytes = reply.encoded(isLast: isStopping, date: table.dateText(), context.channel.allocator)
+        let isLast = isStopping || (!isPoll && table.isCrowded)
+        let bytes = reply.encoded(isLast: isLast, date: table.dateText(), context.channel.allocator)
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-        if isStopping { return context.close(promise: nil) }
+        if isLast { return context.close(promise: nil) }
         proceed()
     }
 
@@ -209,12 +212,12 @@ extension NodeCallHandler {
         guard case .polling(let poll) = phase else { return }
         gateway.watchers.remove(poll.watch, of: poll.node)
         switch gateway.news(of: poll.node, known: poll.known) {
-        case .none(let etag): answer(.unchanged(etag))
+        case .none(let etag): answer(.unchanged(etag), isPoll: true)
         case .revoked: answer(.problem(.revoked(poll.node)))
         case .unknown: answer(.problem(.notFound("there is no node \(poll.node)")))
         case .assignment:
             phase = .busy
-            gateway.assignment(of: poll.node, later { [self] in answer($0) })
+            gateway.assignment(of: poll.node, later { [self] in answer($0, isPoll: true) })
         }
     }
 

@@ -26,6 +26,9 @@ struct NodeFirstChannel: ServerChildChannel {
         }
     }
 
+    /// A channel keeps its last one for the next read: a poll needs a small one, a heartbeat makes it grow.
+    private static let buffers = AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 512, maximum: 64 << 10)
+
     private let server: HTTP1Channel
     private let gateway: NodeGateway
     private let tables = Tables()
@@ -45,6 +48,7 @@ struct NodeFirstChannel: ServerChildChannel {
                 promise.completeWith(handedOver.map(Optional.some))
             }
             do {
+                try channel.syncOptions?.setOption(.recvAllocator, value: Self.buffers)
                 try channel.pipeline.syncOperations.addHandler(handler)
             } catch {
                 promise.fail(error)

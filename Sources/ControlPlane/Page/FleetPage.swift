@@ -20,12 +20,14 @@ enum FleetPage {
 
     static func node(_ view: JSONValue) -> HTML {
         let card = NodeCard(view)
-        let bars: HTML = card.bars.map { bars in
-            "<h2>Last start: \(StartBars.text(bars.total))</h2>\(bars.waterfall)\(legend)"
-        } ?? "<p>No start yet.</p>"
-        let failure: HTML = card.failure.map { failure in
-            "<section class=\"failure\"><h2>\(failure.name)</h2><p>\(failure.message)</p><p>\(failure.remedy)</p></section>"
-        } ?? ""
+        let bars: HTML =
+            card.bars.map { bars in
+                "<h2>Last start: \(StartBars.text(bars.total))</h2>\(bars.waterfall)\(legend)"
+            } ?? "<p>No start yet.</p>"
+        let failure: HTML =
+            card.failure.map { failure in
+                "<section class=\"failure\"><h2>\(failure.name)</h2><p>\(failure.message)</p><p>\(failure.remedy)</p></section>"
+            } ?? ""
         let gaps: HTML = card.gaps == 0 ? "" : "<p>\(card.gaps) gap(s) in the sequence of its events.</p>"
         return document(
             title: card.id,

@@ -81,11 +81,11 @@ class FleetStack:
                 ((name(i), now, document) for i in range(self.nodes)),
             )
 
-    def start_simulator(self, ramp: float, crashes: float = 0, preemptions: float = 0) -> None:
+    def start_simulator(self, ramp: float, crashes: float = 0, preemptions: float = 0, adopted: bool = False) -> None:
         command = [
             "prlimit", f"--nofile={self.limit}", self.simulator_binary, "--port", str(self.port),
             "--nodes", str(self.nodes), "--ramp", str(ramp), "--crashes", str(crashes),
-            "--preemptions", str(preemptions),
+            "--preemptions", str(preemptions), *(["--adopted"] if adopted else []),
         ]  # fmt: skip
         self.simulator = Part("fleet simulator", command, self.folder / "fleet.log", {"PATH": "/usr/bin:/bin"})
 
@@ -166,4 +166,3 @@ def bare_sync_seconds(folder: Path, times: int = 50) -> list[float]:
             os.fdatasync(file.fileno())
             took.append(time.monotonic() - began)
     return took
-

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 SIMULATOR = "fleet-simulator"
 USUAL_NODES = 2_000
 MEGABYTE = 1_000_000
-# Nodes that come up a second: each of them makes some thirty events.
-RAMP_PER_SECOND = 250
+# Nodes that come up a second, their engines serving already: starts are those of the steady state.
+RAMP_PER_SECOND = 1_000
 STEADY_SECONDS = 60
 # Of the fleet, a second: an engine dies once a day, a spot machine is taken twice a day.
 CRASHES = 1 / 86_400
@@ -41,7 +41,7 @@ def steady(bench: Bench) -> list[Figure]:
     with fleet(bench, nodes) as stack:
         bench.note(f"fleet: {nodes} nodes come up")
         ramp = max(5.0, nodes / RAMP_PER_SECOND)
-        stack.start_simulator(ramp, crashes=nodes * CRASHES, preemptions=nodes * PREEMPTIONS)
+        stack.start_simulator(ramp, crashes=nodes * CRASHES, preemptions=nodes * PREEMPTIONS, adopted=True)
         came_up = come_up(stack, ramp)
         # Those that were cut off while the others came up are back, and the starts are over.
         time.sleep(20)
