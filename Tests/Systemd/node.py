@@ -194,6 +194,11 @@ class Node:
             shutil.copy(self.machine.path(LOG), self.folder / "vllm.log")
 
 
+def another_agent(node: Node, before: int) -> int:
+    """The main process's number once it is not `before` any more."""
+    return wait_for("another agent", lambda: (pid := node.main_pid(AGENT)) not in (0, before) and pid, 15)
+
+
 def assignment(stack: Stack, generation: int = 1, **changes: Any) -> dict[str, Any]:
     return {
         "generation": generation,
