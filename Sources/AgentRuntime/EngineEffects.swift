@@ -15,6 +15,7 @@ final class EngineEffects: Sendable {
     let probe: EngineProbe
     let starts: StartMemory
     private let meter = LogMeter()
+    private let gpus: GPUWatch
     private let ports: AgentPorts
     private let preparer: EnginePreparer
     private let locator: EngineLocator
@@ -33,7 +34,8 @@ final class EngineEffects: Sendable {
         keeper =
             settings.engineHost == .systemd
             ? LogCheckpointKeeper("\(settings.runtimeFolder)/log.json", files: ports.files, log: ports.log) : nil
-        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
+        gpus = GPUWatch(ports.gpuMeter, log: ports.log)
+        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter, gpus: gpus)
         preparer = EnginePreparer(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
@@ -44,6 +46,7 @@ final class EngineEffects: Sendable {
 
     func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
         await removeLeftovers()
+        await gpus.settle()
         let install = locator.locate()
         state.withLock { $0.install = install }
         if let expected = await starts.expectation(for: assignment, on: install) {
@@ -92,7 +95,12 @@ final class EngineEffects: Sendable {
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
-    private func follow(_ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, _ inbox: Inbox) async {
+    private func follow(
+        _ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, isAdopted: Bool = false, _ inbox: Inbox
+    ) async {
+        probe.forget()
+        // Cancelled when this returns.
+        async let _ = gpus.watch(isAdopted: isAdopted) { [probe] in probe.isHealthy }
         let pump = EngineLogPump(log, meter: meter, keeper: keeper)
         state.withLock { $0.pump = pump }
         let last = await withTaskGroup(of: Void.self) { [ports] group in
@@ -121,6 +129,7 @@ final class EngineEffects: Sendable {
         if Task.isCancelled { return }
         await keeper?.forget()
         preparer.removeCredentials()
+        gpus.engineEnded()
         inbox.send(last.event, at: last.at)
     }
 
@@ -154,6 +163,7 @@ final class EngineEffects: Sendable {
             return first
         }
         guard !killed.isEmpty else { return }
+        gpus.engineEnded()
         let pids = killed.map(String.init).joined(separator: ", ")
         ports.log.write(.warning, "ended an engine that an earlier agent left behind (pids \(pids))")
     }
@@ -196,7 +206,7 @@ extension EngineEffects {
     }
 
     func follow(_ adoption: Adoption, _ inbox: Inbox) async {
-        await follow(adoption.engine.events, adoption.log, inbox)
+        await follow(adoption.engine.events, adoption.log, isAdopted: true, inbox)
     }
 }
 

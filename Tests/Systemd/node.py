@@ -24,7 +24,7 @@ ENGINE = "crosslogic-engine.service"
 SERVING = "crosslogic-serving.target"
 GUARD = "crosslogic-engine-guard.service"
 DOOR = "crosslogic-enginectl.socket"
-OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service"]
+OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
 
 ENGINE_FOLDER = Path("/opt/crosslogic/engine")
 STAND_IN = Path("/opt/stand-in")
