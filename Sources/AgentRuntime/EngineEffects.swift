@@ -15,11 +15,14 @@ final class EngineEffects: Sendable {
     let probe: EngineProbe
     let starts: StartMemory
     private let meter = LogMeter()
+    private let gpus: GPUWatch
     private let ports: AgentPorts
     private let preparer: EnginePreparer
     private let locator: EngineLocator
     private let preflight: Preflight
     private let logPath: String
+    /// nil where the engine does not outlive the agent.
+    private let keeper: LogCheckpointKeeper?
     private let outbox: Outbox
     private let state = Mutex(State())
     private let leftovers = OnlyOnce()
@@ -28,7 +31,11 @@ final class EngineEffects: Sendable {
         self.ports = ports
         self.outbox = outbox
         logPath = settings.engineLog
-        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
+        keeper =
+            settings.engineHost == .systemd
+            ? LogCheckpointKeeper("\(settings.runtimeFolder)/log.json", files: ports.files, log: ports.log) : nil
+        gpus = GPUWatch(ports.gpuMeter, log: ports.log)
+        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter, gpus: gpus)
         preparer = EnginePreparer(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
@@ -39,6 +46,7 @@ final class EngineEffects: Sendable {
 
     func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
         await removeLeftovers()
+        await gpus.settle()
         let install = locator.locate()
         state.withLock { $0.install = install }
         if let expected = await starts.expectation(for: assignment, on: install) {
@@ -80,14 +88,20 @@ final class EngineEffects: Sendable {
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
+        await keeper?.forget()
         outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
-    private func follow(_ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, _ inbox: Inbox) async {
-        let pump = EngineLogPump(log, meter: meter)
+    private func follow(
+        _ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, isAdopted: Bool = false, _ inbox: Inbox
+    ) async {
+        probe.forget()
+        // Cancelled when this returns.
+        async let _ = gpus.watch(isAdopted: isAdopted) { [probe] in probe.isHealthy }
+        let pump = EngineLogPump(log, meter: meter, keeper: keeper)
         state.withLock { $0.pump = pump }
         let last = await withTaskGroup(of: Void.self) { [ports] group in
             group.addTask { await pump.run(inbox) }
@@ -113,7 +127,9 @@ final class EngineEffects: Sendable {
         state.withLock { $0.pump = nil }
         // The agent ends and the engine does not.
         if Task.isCancelled { return }
+        await keeper?.forget()
         preparer.removeCredentials()
+        gpus.engineEnded()
         inbox.send(last.event, at: last.at)
     }
 
@@ -147,6 +163,7 @@ final class EngineEffects: Sendable {
             return first
         }
         guard !killed.isEmpty else { return }
+        gpus.engineEnded()
         let pids = killed.map(String.init).joined(separator: ", ")
         ports.log.write(.warning, "ended an engine that an earlier agent left behind (pids \(pids))")
     }
@@ -155,7 +172,7 @@ final class EngineEffects: Sendable {
 // MARK: Adoption
 
 extension EngineEffects {
-    /// An engine of an earlier agent, its log followed from where its start began.
+    /// An engine of an earlier agent, its log followed from where that agent had understood it.
     struct Adoption: Sendable {
         var handover: Handover
         var engine: AdoptedEngine
@@ -166,7 +183,7 @@ extension EngineEffects {
     /// nil where no engine runs that this agent may go on with; what runs otherwise is for `removeLeftovers`.
     func adopt(_ left: (handover: Handover, log: LogStart), pending: [OutboxEvent]) async -> Adoption? {
         guard let handover = left.handover.completed(by: pending), let prepared = handover.timeline[.preflightDone],
-            let log = try? ports.engineLog.follow(logPath, from: left.log),
+            let log = try? ports.engineLog.follow(logPath, from: await logStart(left.log)),
             let engine = await ports.engineHost.adopt(startedAfter: prepared)
         else { return nil }
         let install = locator.locate()
@@ -177,11 +194,19 @@ extension EngineEffects {
         return Adoption(handover: handover, engine: engine, log: log, expected: expected)
     }
 
+    /// Without a checkpoint, from where the start began: that agent was killed before it had read a line.
+    private func logStart(_ begun: LogStart) async -> LogStart {
+        await keeper?.load().map(LogStart.checkpoint) ?? begun
+    }
+
     /// What an earlier agent left leads nowhere.
-    func forgetHandover() async { await outbox.handovers?.forget() }
+    func forgetHandover() async {
+        await outbox.handovers?.forget()
+        await keeper?.forget()
+    }
 
     func follow(_ adoption: Adoption, _ inbox: Inbox) async {
-        await follow(adoption.engine.events, adoption.log, inbox)
+        await follow(adoption.engine.events, adoption.log, isAdopted: true, inbox)
     }
 }
 

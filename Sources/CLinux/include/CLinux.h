@@ -85,5 +85,9 @@ int clinux_hide_memory(void);
 /// Connects a close-on-exec stream to a Unix socket. The descriptor, or -1 and errno.
 int clinux_connect_unix(const char *path, int timeout_seconds);
 
+/// 1 when the descriptor is a TCP socket that listens at this address and port (0: any port), else 0. From then on it
+/// does not block.
+int clinux_listens_at(int descriptor, const char *address, uint16_t port);
+
 /// CLOCK_BOOTTIME minus CLOCK_MONOTONIC: the nanoseconds this machine has been suspended.
 int64_t clinux_suspended(void);
