@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -14,6 +15,12 @@
 #include <unistd.h>
 
 int clinux_hide_memory(void) {
+    struct rlimit cores;
+    if (getrlimit(RLIMIT_CORE, &cores) == 0 && cores.rlim_cur > 1) {
+        // 0 would not keep the kernel from calling a handler of core dumps; see core(5) and do_coredump().
+        cores.rlim_cur = 1;
+        setrlimit(RLIMIT_CORE, &cores);
+    }
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 

@@ -199,6 +199,20 @@ def another_agent(node: Node, before: int) -> int:
     return wait_for("another agent", lambda: (pid := node.main_pid(AGENT)) not in (0, before) and pid, 15)
 
 
+def ask(node: Node, user: str, verb: str) -> tuple[int, str]:
+    """The door's answer, or why it stays shut."""
+    script = (
+        "import socket, sys\n"
+        "door = socket.socket(socket.AF_UNIX)\n"
+        "door.connect('/run/crosslogic-enginectl.socket')\n"
+        f"door.sendall(b'{verb}\\n')\n"
+        "door.shutdown(socket.SHUT_WR)\n"
+        "print(door.makefile().read())\n"
+    )
+    ran = node.machine.run("runuser", "-u", user, "--", "python3", "-c", script, check=False)
+    return ran.code, ran.out + ran.err
+
+
 def assignment(stack: Stack, generation: int = 1, **changes: Any) -> dict[str, Any]:
     return {
         "generation": generation,

@@ -6,7 +6,7 @@ from crosslogic import http
 from crosslogic.hammer import Hammer
 from crosslogic.stack import Stack, free_port
 from crosslogic.waiting import wait_for
-from node import AGENT, Node, assignment, another_agent
+from node import AGENT, Node, another_agent, assignment
 from scripted_control_plane import ScriptedControlPlane
 
 THREADS = 2
