@@ -7,6 +7,8 @@ final class EngineEffects: Sendable {
         var install: EngineInstall?
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
+        /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
+        var drains: Duration?
         var pump: EngineLogPump?
     }
 
@@ -56,8 +58,12 @@ final class EngineEffects: Sendable {
             let tuning = try await prove(assignment, on: install, inbox)
             let launch = try await preparer.prepare(
                 tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
-            state.withLock { $0.launch = (assignment.generation, launch) }
-            inbox.send(.prepared(generation: assignment.generation))
+            state.withLock {
+                $0.launch = (assignment.generation, launch)
+                $0.drains = launch.drainsOnTerminate
+            }
+            inbox.send(
+                .prepared(generation: assignment.generation, engineDrains: launch.drainsOnTerminate ?? .zero))
         } catch {
             inbox.send(.preparationFailed(generation: assignment.generation, error))
         }
@@ -141,7 +147,7 @@ final class EngineEffects: Sendable {
     /// What the engine works on, and whether it will finish that by itself after SIGTERM.
     func countRequests() async -> NodeEvent {
         let count = await RequestCounter(base: probe.base, http: ports.http).count()
-        let drains = state.withLock { $0.launch?.launch.drainsOnTerminate }
+        let drains = state.withLock { $0.drains }
         return .preemption(.counted(count, engineDrains: drains))
     }
 
@@ -187,7 +193,8 @@ extension EngineEffects {
             let engine = await ports.engineHost.adopt(startedAfter: prepared)
         else { return nil }
         let install = locator.locate()
-        state.withLock { $0.install = install }
+        let drains = preparer.drainsOfLastLaunch()
+        state.withLock { ($0.install, $0.drains) = (install, drains) }
         // There is one engine, and it is no leftover.
         await leftovers.run {}
         let expected = await starts.expectation(for: handover.assignment, on: install)
