@@ -7,17 +7,19 @@ struct EnginePreparer: Sendable {
     let ports: AgentPorts
 
     func prepare(
-        _ assignment: Assignment, on install: EngineInstall?, tuned: [EnvironmentVariable] = []
+        _ assignment: Assignment, on install: EngineInstall?, loading: WeightLoading? = nil,
+        tuned: [EnvironmentVariable] = []
     ) async throws(FailureReport) -> EngineLaunch {
         guard let install else { throw engineMissing() }
         if let listener = ports.portInspector.listeners(onTCPPort: settings.enginePort).first {
             throw FailureReport.portInUse(listener)
         }
         let placement = placement(for: assignment)
-        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: placement)
+        let arguments = EngineCommand.arguments(
+            for: assignment, on: install, placement: placement, loading: loading)
         let environment = EngineEnvironment.variables(
             for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
-            tuned: tuned)
+            loading: loading, tuned: tuned)
         try write(environment: environment, arguments: [install.executable] + arguments)
         var launch = EngineLaunch(
             executable: install.executable, arguments: arguments, environment: environment,
