@@ -8,16 +8,22 @@ final class EngineEffects: Sendable {
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
         var pump: EngineLogPump?
+        /// From the writing of an engine's files until it is gone.
+        var isStarting = false
     }
 
     private static let leftoversPatience = Duration.seconds(10)
 
     let probe: EngineProbe
     let starts: StartMemory
+    let settings: AgentSettings
+    let ports: AgentPorts
+    let preparer: EnginePreparer
+    let locator: EngineLocator
+    let files = OneAtATime()
+    let wishes: AsyncStream<StandbyWish>
+    let wisher: AsyncStream<StandbyWish>.Continuation
     private let meter = LogMeter()
-    private let ports: AgentPorts
-    private let preparer: EnginePreparer
-    private let locator: EngineLocator
     private let preflight: Preflight
     private let logPath: String
     private let outbox: Outbox
@@ -25,7 +31,9 @@ final class EngineEffects: Sendable {
     private let leftovers = OnlyOnce()
 
     init(settings: AgentSettings, ports: AgentPorts, outbox: Outbox) {
+        self.settings = settings
         self.ports = ports
+        (wishes, wisher) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         self.outbox = outbox
         logPath = settings.engineLog
         probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
@@ -35,6 +43,7 @@ final class EngineEffects: Sendable {
         preflight = Preflight(settings: settings, ports: ports)
     }
 
+    var isStarting: Bool { state.withLock { $0.isStarting } }
     var install: EngineInstall? { state.withLock { $0.install } }
 
     func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
@@ -46,13 +55,34 @@ final class EngineEffects: Sendable {
         }
         do throws(FailureReport) {
             let tuning = try await prove(assignment, on: install, inbox)
-            let launch = try await preparer.prepare(
-                tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
-            state.withLock { $0.launch = (assignment.generation, launch) }
+            try await write(assignment, on: install, tuning)
             inbox.send(.prepared(generation: assignment.generation))
         } catch {
             inbox.send(.preparationFailed(generation: assignment.generation, error))
         }
+    }
+
+    private func write(
+        _ assignment: Assignment, on install: EngineInstall?, _ tuning: StreamerTuning?
+    ) async throws(FailureReport) {
+        let outcome = await files.run { [self] () async -> Result<EngineLaunch, FailureReport> in
+            do throws(FailureReport) {
+                let launch = try await preparer.prepare(
+                    tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
+                state.withLock { $0.isStarting = true }
+                return .success(launch)
+            } catch {
+                return .failure(error)
+            }
+        }
+        let launch = try outcome.get()
+        state.withLock { $0.launch = (assignment.generation, launch) }
+    }
+
+    /// Credentials stay no longer than an engine needs them.
+    private func removeFiles() {
+        preparer.removeCredentials()
+        state.withLock { $0.isStarting = false }
     }
 
     /// Before anything is written: what cannot work leaves no credentials behind. nil where
@@ -76,7 +106,7 @@ final class EngineEffects: Sendable {
         do throws(FailureReport) {
             log = try ports.engineLog.follow(launch.logPath)
         } catch {
-            preparer.removeCredentials()
+            removeFiles()
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
@@ -113,7 +143,7 @@ final class EngineEffects: Sendable {
         state.withLock { $0.pump = nil }
         // The agent ends and the engine does not.
         if Task.isCancelled { return }
-        preparer.removeCredentials()
+        removeFiles()
         inbox.send(last.event, at: last.at)
     }
 

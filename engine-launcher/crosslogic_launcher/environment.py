@@ -32,7 +32,7 @@ def is_late(name: str) -> bool:
 def is_secret(name: str) -> bool:
     """Secrets come with the go, never before; what uses them asks for them then. A path to one is no secret."""
     words = name.upper().split("_")
-    return not SECRET_WORDS.isdisjoint(words) and words[-1] not in ("PATH", "FILE")
+    return not SECRET_WORDS.isdisjoint(words) and words[-1] != "PATH"
 
 
 def difference(parked: Mapping[str, str], wanted: Mapping[str, str]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import threading
@@ -56,7 +55,7 @@ class Standby:
     def _listen(self) -> None:
         while self.go is None:
             connection, _ = self.listener.accept()
-            with connection, contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with connection, contextlib.suppress(OSError, ValueError):
                 connection.settimeout(PATIENCE)
                 go = read(connection)
                 refusal = self._refusal(go)
@@ -74,13 +73,22 @@ class Standby:
 
 
 def read(connection: socket.socket) -> Go:
-    """One line of JSON. Raises ValueError, KeyError or TypeError for anything else."""
+    """Strings of C, `A` before an argument and `E` before a variable, and an empty one at the end.
+
+    Raises ValueError for anything else.
+    """
     content = bytearray()
-    while not content.endswith(b"\n"):
+    while not content.endswith(b"\0\0"):
         piece = connection.recv(1 << 16)
         content += piece
         if not piece or len(content) > LIMIT:
             raise ValueError("no whole message")
-    message = json.loads(content)
-    argv = [str(word) for word in message["argv"]]
-    return Go(argv, {str(name): str(value) for name, value in message["environment"].items()})
+    go = Go([], {})
+    for entry in content[:-2].split(b"\0"):
+        text = os.fsdecode(bytes(entry[1:]))
+        if entry[:1] == b"A":
+            go.argv.append(text)
+        else:
+            name, _, value = text.partition("=")
+            go.environment[name] = value
+    return go

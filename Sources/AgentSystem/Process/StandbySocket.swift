@@ -1,0 +1,54 @@
+package import AgentCore
+internal import CLinux
+internal import Glibc
+
+/// The private socket at which an engine waits for its go.
+package enum StandbySocket {
+    /// Seconds for an answer, which comes at once while the engine imports, too.
+    private static let patience: Int32 = 10
+    private static let answerLimit = 4096
+
+    /// Returns nil when the engine has taken it and serves from now on, else why not. Waits for the answer: not for the
+    /// cooperative pool.
+    package static func go(_ path: String, arguments: [String], environment: [EnvironmentVariable]) -> String? {
+        do throws(SystemError) {
+            let number = try SystemError.check("connect") { clinux_connect_unix(path, patience) }
+            let connection = Descriptor(owning: number)
+            try send(message(arguments, environment), over: connection)
+            let answer = try receive(from: connection)
+            return answer == "ok\n" ? nil : String(answer.prefix { $0 != "\n" })
+        } catch {
+            return "\(path): \(error.operation): \(error.reason)"
+        }
+    }
+
+    /// Strings of C, `A` before an argument and `E` before a variable, and an empty one at the end.
+    static func message(_ arguments: [String], _ environment: [EnvironmentVariable]) -> [UInt8] {
+        let strings = arguments.map { "A" + $0 } + environment.map { "E\($0.name)=\($0.value.reveal())" }
+        return strings.flatMap { Array($0.utf8) + [0] } + [0]
+    }
+
+    private static func send(_ bytes: [UInt8], over connection: Descriptor) throws(SystemError) {
+        var sent = 0
+        while sent < bytes.count {
+            sent += try SystemError.check("send") {
+                bytes.withUnsafeBytes {
+                    Glibc.send(connection.number, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+                }
+            }
+        }
+    }
+
+    private static func receive(from connection: Descriptor) throws(SystemError) -> String {
+        var answer: [UInt8] = []
+        while answer.last != 0x0A, answer.count < answerLimit {
+            var piece = [UInt8](repeating: 0, count: 512)
+            let count = try SystemError.check("recv") {
+                piece.withUnsafeMutableBytes { recv(connection.number, $0.baseAddress, $0.count, 0) }
+            }
+            if count == 0 { break }
+            answer += piece.prefix(count)
+        }
+        return String(decoding: answer, as: UTF8.self)
+    }
+}
