@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
 
 DEVICE = "/dev/nvidia"
+TASKS = Path("/proc/self/task")
 OPENBLAS_THREADS = (
     "scipy_openblas_get_num_threads64_",
     "scipy_openblas_get_num_threads",
@@ -23,10 +26,11 @@ def gpu_in_use() -> str | None:
     cuda = getattr(torch, "cuda", None)
     if cuda is not None and cuda.is_initialized():
         return "CUDA is initialised"
-    for descriptor in os.listdir("/proc/self/fd"):
+    for descriptor in Path("/proc/self/fd").iterdir():
         try:
-            target = os.readlink(f"/proc/self/fd/{descriptor}")
+            target = str(descriptor.readlink())
         except OSError:
+            # The one that reads the folder.
             continue
         if target.startswith(DEVICE):
             return f"{target} is open"
@@ -44,7 +48,7 @@ def stray_thread() -> str | None:
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         return f"the thread {others[0].name} runs"
-    count = len(os.listdir("/proc/self/task")) - 1
+    count = len(list(TASKS.iterdir())) - 1
     # OpenBLAS ends its threads before a fork and makes new ones after it (pthread_atfork); nobody else's are spared.
     if count > 0 and count > openblas_threads():
         return f"{count} native threads run, {openblas_threads()} of them OpenBLAS's"
@@ -52,15 +56,29 @@ def stray_thread() -> str | None:
 
 
 def stray_child(own: frozenset[int]) -> str | None:
-    for task in os.listdir("/proc/self/task"):
-        try:
-            children = Path(f"/proc/self/task/{task}/children").read_text().split()
-        except OSError:
-            continue
-        for child in map(int, children):
-            if child not in own:
-                return f"a module has started process {child}"
+    for child in children():
+        if child not in own:
+            return f"a module has started process {child}"
     return None
+
+
+def children() -> list[int]:
+    found: list[int] = []
+    for task in TASKS.iterdir():
+        try:
+            found += map(int, (task / "children").read_text().split())
+        except OSError:
+            # A thread that has ended meanwhile.
+            continue
+    return found
+
+
+def end_children() -> None:
+    """Helpers that modules have started: an exec would leave them behind."""
+    for child in children():
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 def openblas_threads() -> int:

@@ -69,7 +69,7 @@ class ForkServerLink:
 
 
 class Popen(popen_forkserver.Popen):
-    """As multiprocessing's own, with the environment of the moment: what spawn hands on and its fork server does not."""
+    """As multiprocessing's own, with the environment of the moment: spawn hands that on, its fork server does not."""
 
     link: ForkServerLink
 
@@ -89,7 +89,7 @@ class Popen(popen_forkserver.Popen):
         # Its copy in this process is the child's sign that we live.
         ours = os.dup(to_child)
         self.finalizer = util.Finalize(self, util.close_fds, (ours, self.sentinel))
-        with open(to_child, "wb", closefd=True) as pipe:
+        with os.fdopen(to_child, "wb") as pipe:
             pipe.write(content.getbuffer())
 
 

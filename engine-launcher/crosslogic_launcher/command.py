@@ -1,8 +1,4 @@
-"""The launcher's command line.
-
-    engine-launcher preload --vllm VLLM --state FOLDER -- ARGUMENT…
-    engine-launcher park --vllm VLLM --state FOLDER --socket PATH
-"""
+"""The launcher's command line: `preload --vllm VLLM --state FOLDER -- ARGUMENT…`, and `park` with `--socket PATH`."""
 
 from __future__ import annotations
 
@@ -11,15 +7,18 @@ import importlib.metadata
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from crosslogic_launcher import cleanliness, client, environment, forkserver, recorder
 from crosslogic_launcher.modules import COMMAND, ModuleList
 from crosslogic_launcher.preload import preload
 from crosslogic_launcher.report import say
 from crosslogic_launcher.standby import Standby
+
+if TYPE_CHECKING:
+    from typing import Self
 
 LAUNCHER = Path(__file__).resolve().parent.parent
 
@@ -98,7 +97,7 @@ def park(options: argparse.Namespace) -> int:
 class Quiet:
     """Output goes nowhere meanwhile: the log belongs to the engine that runs."""
 
-    def __enter__(self) -> Quiet:
+    def __enter__(self) -> Self:
         self.kept = [os.dup(1), os.dup(2)]
         self.output = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         for descriptor in (1, 2):
@@ -131,7 +130,7 @@ def record(modules: ModuleList) -> None:
     recorder.start(modules.records, COMMAND)
 
 
-def command():  # noqa: ANN201 - the type of another program's function
+def command() -> Callable[[], Any]:
     from vllm.entrypoints.cli.main import main as serve  # noqa: PLC0415 - seconds of imports
 
     return serve

@@ -5,6 +5,7 @@ It does nothing else: one thread, no GPU, and the proof of both before each fork
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import selectors
@@ -15,7 +16,7 @@ from multiprocessing import forkserver, resource_tracker, spawn
 from pathlib import Path
 from typing import Any, NoReturn
 
-from crosslogic_launcher import client, cleanliness, environment, messages, openmp, recorder
+from crosslogic_launcher import cleanliness, client, environment, messages, openmp, recorder
 from crosslogic_launcher.modules import ENGINE, ModuleList
 from crosslogic_launcher.preload import preload
 
@@ -122,11 +123,9 @@ class ForkServer:
             told = self.status.pop(pid, None)
             if told is None:
                 continue
-            try:
+            # Who asked for it may have ended before it.
+            with contextlib.suppress(OSError):
                 forkserver.write_signed(told, os.waitstatus_to_exitcode(status))
-            except OSError:
-                # Who asked for it has ended before it.
-                pass
             os.close(told)
 
     @staticmethod
@@ -150,6 +149,7 @@ def main(descriptor: int, state: Path, version: str, tries: int) -> int:
     if dirty and tries < CLEANING_TRIES:
         # What a module has done cannot be undone: begin anew without it.
         modules.leave_out(dirty)
+        cleanliness.end_children()
         os.set_inheritable(descriptor, True)
         arguments = ["fork-server", str(descriptor), str(state), version, str(tries + 1)]
         os.execv(sys.executable, [sys.executable, sys.argv[0], *arguments])

@@ -18,27 +18,19 @@ class Recorder:
     def __init__(self, folder: Path, role: str) -> None:
         self.folder = folder
         self.role = role
-        self.pending: list[str] = []
         self.descriptor = -1
         self.pid = 0
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        # Written once it is there: much of what is looked for is optional, and is not.
-        done = [pending for pending in self.pending if pending in sys.modules]
-        if done:
-            self._write(done)
-        # Those that are being imported come first, and the newest is not among the modules yet.
-        self.pending = [pending for pending in self.pending[-32:] if pending not in sys.modules]
-        self.pending.append(name)
-
-    def _write(self, names: list[str]) -> None:
+        """Much of what is looked for is optional and is not there; whoever preloads it finds that out as quickly."""
         try:
             if self.pid != os.getpid():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.pid = os.getpid()
                 path = self.folder / f"{self.role}.{self.pid}"
                 self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            os.write(self.descriptor, "".join(f"{name}\n" for name in names).encode())
+            # At once: processes of an engine end by SIGKILL.
+            os.write(self.descriptor, f"{name}\n".encode())
         except OSError:
             # Without a place for records the next start is as slow as this one, no worse.
             stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 PREFIX = "crosslogic-launcher: "
@@ -10,7 +11,5 @@ PREFIX = "crosslogic-launcher: "
 def say(text: str, descriptor: int = 1) -> None:
     """One write, so that no other process's line mixes with it. A log that cannot be written has nowhere to say so."""
     line = PREFIX + " ".join(text.split()) + "\n"
-    try:
+    with contextlib.suppress(OSError):
         os.write(descriptor, line.encode("utf-8", "replace")[:4096])
-    except OSError:
-        pass
