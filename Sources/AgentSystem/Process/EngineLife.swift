@@ -61,9 +61,9 @@ actor EngineLife {
     ) -> String? {
         guard let main, !main.hasEnded else { return "it has ended" }
         let asked = clocks.now()
-        if let refusal = StandbySocket.go(go.socket, arguments: go.arguments, environment: launch.environment) {
-            return refusal
-        }
+        let refusal = StandbySocket.go(
+            go.socket, arguments: go.arguments, environment: launch.environment, while: { !main.hasEnded })
+        if let refusal { return refusal }
         self.record.clear()
         self.record = record
         self.events = events

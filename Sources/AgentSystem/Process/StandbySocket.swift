@@ -7,19 +7,33 @@ package enum StandbySocket {
     /// Seconds for an answer, which comes at once while the engine imports, too.
     private static let patience: Int32 = 10
     private static let answerLimit = 4096
+    /// For an interpreter that has only just been executed, and does not listen yet.
+    private static let listensWithin = 250
+    private static let lookEvery: useconds_t = 20_000
 
     /// Returns nil when the engine has taken it and serves from now on, else why not. Waits for the answer: not for the
     /// cooperative pool.
-    package static func go(_ path: String, arguments: [String], environment: [EnvironmentVariable]) -> String? {
+    package static func go(
+        _ path: String, arguments: [String], environment: [EnvironmentVariable], while lives: () -> Bool = { true }
+    ) -> String? {
         do throws(SystemError) {
-            let number = try SystemError.check("connect") { clinux_connect_unix(path, patience) }
-            let connection = Descriptor(owning: number)
+            let connection = try connect(path, while: lives)
             try send(message(arguments, environment), over: connection)
             let answer = try receive(from: connection)
             return answer == "ok\n" ? nil : String(answer.prefix { $0 != "\n" })
         } catch {
             return "\(path): \(error.operation): \(error.reason)"
         }
+    }
+
+    private static func connect(_ path: String, while lives: () -> Bool) throws(SystemError) -> Descriptor {
+        for _ in 1..<listensWithin where lives() {
+            let number = clinux_connect_unix(path, patience)
+            if number >= 0 { return Descriptor(owning: number) }
+            guard errno == ENOENT || errno == ECONNREFUSED else { break }
+            usleep(lookEvery)
+        }
+        return Descriptor(owning: try SystemError.check("connect") { clinux_connect_unix(path, patience) })
     }
 
     /// Strings of C, `A` before an argument and `E` before a variable, and an empty one at the end.
