@@ -97,7 +97,7 @@ package struct ControlPlaneServer: Sendable {
         "/": [.get], "nodes/:id": [.get], "style.css": [.get], "healthz": [.get],
         "api/v1/nodes": [.get, .post], "api/v1/nodes/:id": [.get, .put, .delete],
         "api/v1/nodes/:id/assignment": [.get], "api/v1/nodes/:id/events": [.get, .post],
-        "api/v1/nodes/:id/heartbeat": [.put], "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete],
+        "api/v1/nodes/:id/heartbeat": [.put], "api/v1/nodes/:id/end": [.put, .delete], "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete],
         "api/v1/starts": [.get],
     ])
 
@@ -117,8 +117,9 @@ package struct ControlPlaneServer: Sendable {
         HeartbeatRoute(fleet: fleet, authentication: authentication).add(to: node)
 
         let guardian = AdminAuthentication<BasicRequestContext>(token: settings.adminToken)
-        NodeRoutes(store: store, fleet: fleet, watchers: watchers, bucket: settings.store?.bucket)
-            .add(to: router.group("api/v1/nodes").add(middleware: guardian))
+        let nodes = router.group("api/v1/nodes").add(middleware: guardian)
+        NodeRoutes(store: store, fleet: fleet, watchers: watchers, bucket: settings.store?.bucket).add(to: nodes)
+        EndRoute(store: store, watchers: watchers).add(to: nodes)
         FleetRoutes(store: store, fleet: fleet, watchers: watchers)
             .add(to: router.group("api/v1").add(middleware: guardian))
         PageRoutes(store: store, fleet: fleet)

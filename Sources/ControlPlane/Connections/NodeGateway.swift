@@ -26,8 +26,8 @@ struct NodeGateway: Sendable {
         guard let entry = store.directory[node] else { return .unknown }
         if entry.isRevoked { return .revoked }
         fleet.heard(node)
-        guard EntityTag.isListed(entry.generation, in: known) else { return .assignment }
-        return .none(etag: EntityTag.of(generation: entry.generation))
+        guard EntityTag.isListed(entry.tag, in: known) else { return .assignment }
+        return .none(etag: entry.tag)
     }
 
     func assignment(of node: String, _ done: @escaping @Sendable (NodeCallReply) -> Void) {
@@ -38,7 +38,7 @@ struct NodeGateway: Sendable {
                 done(
                     .document(
                         AssignmentDocument.of(assignment, store: credentials),
-                        etag: EntityTag.of(generation: assignment.generation)))
+                        etag: EntityTag.of(assignment)))
             case .success(.some): done(.problem(.revoked(node)))
             case .success(nil): done(.problem(.notFound("node \(node) has no assignment")))
             case .failure: done(.problem(.unavailable("the database cannot be used")))

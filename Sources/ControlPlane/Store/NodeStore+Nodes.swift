@@ -77,12 +77,12 @@ extension NodeStore {
     static func entries(_ database: Database) throws -> [String: NodeDirectory.Entry] {
         var entries: [String: NodeDirectory.Entry] = [:]
         let rows = try Row.fetchCursor(
-            database, sql: "SELECT id, token_sha256, generation, revoked_at, last_event_at FROM nodes")
+            database, sql: "SELECT id, token_sha256, generation, end_revision, revoked_at, last_event_at FROM nodes")
         while let row = try rows.next() {
             guard let token = TokenDigest(stored: Array(row["token_sha256"] as Data)) else { continue }
             entries[row["id"]] = NodeDirectory.Entry(
-                token: token, generation: row["generation"], isRevoked: row["revoked_at"] as String? != nil,
-                wasHeard: row["last_event_at"] as String? != nil)
+                token: token, generation: row["generation"], endRevision: row["end_revision"],
+                isRevoked: row["revoked_at"] as String? != nil, wasHeard: row["last_event_at"] as String? != nil)
         }
         return entries
     }
@@ -103,7 +103,7 @@ extension NodeStore {
         let row = try Row.fetchOne(
             database,
             sql: """
-                SELECT a.generation, a.document, a.callback_secret, n.revoked_at
+                SELECT a.generation, a.document, a.callback_secret, n.revoked_at, n.end_document, n.end_revision
                 FROM nodes n JOIN assignments a ON a.node_id = n.id AND a.generation = n.generation
                 WHERE n.id = ?
                 """,
@@ -111,9 +111,11 @@ extension NodeStore {
         guard let row else { return nil }
         let secret: String? = row["callback_secret"]
         let revokedAt: String? = row["revoked_at"]
+        let end: String? = row["end_document"]
         return StoredAssignment(
             generation: row["generation"], document: try document(row["document"]),
-            callbackSecret: secret.map(Secret.init), isRevoked: revokedAt != nil)
+            callbackSecret: secret.map(Secret.init), isRevoked: revokedAt != nil, end: try end.map(document),
+            endRevision: row["end_revision"])
     }
 
     private static func insert(

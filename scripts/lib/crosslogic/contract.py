@@ -88,7 +88,7 @@ def try_server(
     lines = [f"[checks.{name}]\n" + toml(values) for name, values in CHECKS.items()]
     # Rules between fields, and lengths in bytes, are no part of a schema: a body that fits it may still be refused.
     accepted = toml({"expected-statuses": ["2xx", 401, 403, 404, 409, 422]})
-    for operation in ("createNode", "replaceAssignment"):
+    for operation in ("createNode", "replaceAssignment", "announceEnd"):
         lines.append(
             f'[[operations]]\ninclude-operation-id = "{operation}"\n[operations.checks.positive_data_acceptance]\n'
             + accepted
