@@ -186,8 +186,8 @@ def exits(bench: Bench) -> list[Figure]:
 
 
 def serve(stack: Stack, plane: TimedControlPlane, generation: int, heartbeat: Callable[[], dict[str, Any]]) -> int:
-    """A new generation, so that no pause after the failure before is in the way. The engine's pid once it serves and all
-    that was to be told of the start is told."""
+    """A new generation, so that no pause after the failure before is in the way. The engine's pid, once it serves and
+    nothing of its start is still to be told."""
     plane.assign(**assignment(stack, generation))
 
     def pid() -> int | None:
