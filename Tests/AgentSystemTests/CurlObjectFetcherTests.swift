@@ -51,7 +51,7 @@ struct CurlObjectFetcherTests {
     @Test("A refusal is in the answer and not in the file")
     func refusal() async throws {
         try write("0123456789")
-        let server = try MisbehavingHTTPServer(.readRequest, .send(Self.part("<Error/>", status: "403 Forbidden")))
+        let server = MisbehavingHTTPServer(.readRequest, .send(Self.part("<Error/>", status: "403 Forbidden")))
         let answer = try await fetch(server).get()
         #expect(answer.body == [UInt8]("<Error/>".utf8))
         #expect(content == "0123456789")
@@ -60,7 +60,7 @@ struct CurlObjectFetcherTests {
     @Test("More than was asked for is refused")
     func tooLarge() async throws {
         try write("0123456789")
-        let answer = try await fetch(MisbehavingHTTPServer(.readRequest, .send(Self.part("abcd"))), limit: 2)
+        let answer = await fetch(MisbehavingHTTPServer(.readRequest, .send(Self.part("abcd"))), limit: 2)
         guard case .failure(.network(let failure)) = answer else { throw answer.unexpected }
         #expect(failure.kind == .tooLarge)
     }
@@ -68,7 +68,7 @@ struct CurlObjectFetcherTests {
     @Test("An answer that stands still is given up, however long it may take as a whole")
     func stall() async throws {
         try write("0123456789")
-        let server = try MisbehavingHTTPServer(.readRequest, .send(Self.part("ab", length: 50)), .hold)
+        let server = MisbehavingHTTPServer(.readRequest, .send(Self.part("ab", length: 50)), .hold)
         let answer = await fetch(server, stall: .seconds(1))
         guard case .failure(.network(let failure)) = answer else { throw answer.unexpected }
         #expect(failure.kind == .timeout)
@@ -77,7 +77,7 @@ struct CurlObjectFetcherTests {
 
     @Test("A file that cannot be written is the disk's failure, not the network's")
     func disk() async throws {
-        let answer = try await fetch(MisbehavingHTTPServer(.readRequest, .send(Self.part("abcd"))))
+        let answer = await fetch(MisbehavingHTTPServer(.readRequest, .send(Self.part("abcd"))))
         guard case .failure(.disk(let failure)) = answer else { throw answer.unexpected }
         #expect(failure.errno == 2)
     }

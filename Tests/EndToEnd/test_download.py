@@ -145,6 +145,8 @@ def test_download_goes_on_where_an_agent_was_killed(
     agent.running.wait(10)
     wanted = of_store(stack, slow_store, 2)
     plane.assign(**wanted)
+    # The first agent's address is in the first one's log.
+    agent.log = agent.log.with_name("again.log")
     agent.start()
     beat = wait_for_state(agent, "serving", 60)
     assert beat["download"]["cache"] == "partial"
