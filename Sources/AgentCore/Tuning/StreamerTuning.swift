@@ -56,10 +56,11 @@ package struct StreamerTuning: Equatable, Sendable {
             streamer: install.streamer, cores: facts.cores, learned: learned)
         concurrency = fit.concurrency
         connections = fit.downloadConnections(atMost: Self.mostConnections, usual: Self.usualConnections)
-        memoryLimit = MemoryFit(
-            assignment: assignment, row: row, install: install, facts: facts, weightBytes: bytes,
-            largestTensor: store?.largestTensorBytes, loading: loading.value, learned: learned
-        ).limit
+        memoryLimit =
+            MemoryFit(
+                assignment: assignment, row: row, install: install, facts: facts, weightBytes: bytes,
+                largestTensor: store?.largestTensorBytes, loading: loading.value, learned: learned
+            ).limit
         requestTimeout = Self.given("RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS", inherited) ?? Self.timeout(link: link)
         connectionCap = Self.connectionCap(facts, concurrency: concurrency.value, inherited)
         expected = row.map { row in

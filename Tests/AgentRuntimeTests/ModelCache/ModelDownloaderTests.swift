@@ -9,7 +9,9 @@ internal import Testing
 struct ModelDownloaderTests {
     private static let config = [UInt8]("{}".utf8)
 
-    private static func store(_ files: [String: [UInt8]], tag: (([UInt8]) -> String?) = InMemoryModels.digest) -> ObservedStore {
+    private static func store(
+        _ files: [String: [UInt8]], tag: (([UInt8]) -> String?) = InMemoryModels.digest
+    ) -> ObservedStore {
         let objects = files.map { StoredObject(name: $0.key, bytes: UInt64($0.value.count), tag: tag($0.value)) }
         return ObservedStore(
             endpoint: "http://store.test", bucket: "b", prefix: "p/", listing: .objects(objects, isComplete: true))
@@ -17,7 +19,8 @@ struct ModelDownloaderTests {
 
     private static func shard(_ bytes: Int) -> [UInt8] {
         let json = [UInt8]("{\"a\":{\"data_offsets\":[0,\(bytes)]}}".utf8)
-        return (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) } + json + [UInt8](repeating: 7, count: bytes)
+        let length = (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) }
+        return length + json + [UInt8](repeating: 7, count: bytes)
     }
 
     /// What a store sends, range by range.

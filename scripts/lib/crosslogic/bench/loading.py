@@ -78,8 +78,8 @@ def chart_of(report: dict[str, Any]) -> str:
     ]
     rate = median(report["link_bytes_per_s"]) / 1e6
     subtitle = (
-        f"{report['bytes'] / 1e6:.0f} MB over {rate:.0f} MB/s, 80 times what one connection gets; medians, lines: smallest "
-        "to largest; lower is better"
+        f"{report['bytes'] / 1e6:.0f} MB over {rate:.0f} MB/s, 80 times what one connection gets; medians; lines: "
+        "smallest to largest; lower is better"
     )
     return chart.svg("Seconds to load over a shaped link", subtitle, bars)
 

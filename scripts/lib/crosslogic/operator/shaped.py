@@ -1,13 +1,13 @@
 """Inside the network namespace of `scripts/bench loading`: link, store, model, and the loads in turns.
 
-`python -m crosslogic.operator.shaped RCLONE ENGINE FORM`, where FORM is a JSON object of `Form`'s fields; one JSON object
-on standard output.
+`python -m crosslogic.operator.shaped RCLONE ENGINE FORM`, where FORM is a JSON object of `Form`'s fields; one JSON
+object on standard output.
 
-What made one run differ from the next, and what is done about it: the tuned way always came right after the download,
-which leaves the kernel half a gigabyte to write (now: another order each time); the kernel remembers of each address how
-its last connection went (now: it does not); the first load finds a store that has not read its files yet (now: one load
-that does not count); and the link's arithmetic sat exactly between two powers of two, so that noise chose between them
-(now: the nearer one). What is left shows in `again`: the tuned settings a second time, as one more way.
+What can make one run differ from the next, and what is done about it. The arithmetic on this link sits on the edge
+between two powers of two, so that noise chose the concurrency: the nearer one is taken. The tuned way always came right
+after the download, which leaves the kernel gigabytes to write: the order is another each time. The kernel remembers of
+an address how its last connection went: it is told not to. The first load finds a store that has not read its files:
+one load does not count. What is left shows in `again`: the tuned settings a second time, as one more way.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 The streamer's `concurrency` is a number of clients. Each opens some 22 connections (counted: 22 at 1, 352 at 16), but
 fewer are busy: over the link of `scripts/bench loading` 16 at 1, 27 at 2, 45 at 8, as its rate over that of one
-connection says. Too many cost little there, too few cost much: hence twice what the arithmetic says, and of the powers of two the
-nearest: rounded up, a link that sits on the edge between two would get one or the other by chance.
+connection says. Too many cost little there, too few cost much: hence twice what the arithmetic says, and of the powers
+of two the nearest: rounded up, a link that sits on the edge between two would get one or the other by chance.
 """
 
 from __future__ import annotations
