@@ -2,8 +2,15 @@
 
 /// Starts the engine, tells its life, and can end it.
 package protocol EngineHost: Sendable {
-    /// Executes the engine. The stream tells its whole life and ends after `gone` or `startFailed`.
+    /// Executes the engine, or makes the one that waits serve where it fits. The stream tells its whole life and ends after `gone` or `startFailed`.
     func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent>
+    /// Whether an engine can wait beside one that runs. Where not, it takes its place, and its files.
+    var parksBeside: Bool { get }
+    /// Executes an engine that imports and then waits, for `run` to tell it what to serve. At most one: nothing happens
+    /// where there is one, or no place for it. Returns once it is executed.
+    func park(_ launch: EngineLaunch) async
+    /// Ends the engine that waits, if there is one; returns once nothing is left of it.
+    func unpark() async
     /// SIGTERM to the main process only: workers that get it drop what they are doing.
     func terminateMain()
     /// SIGKILL to every process of the engine, again and again until none is left; then `gone` follows.
@@ -118,6 +125,13 @@ package protocol ServiceManager: Sendable {
     func notify(_ state: String)
     /// Whether the model serves from now on, for those who wait for that.
     func serving(_ isServing: Bool)
+}
+
+/// What the GPUs hold.
+package protocol GPUMeter: Sendable {
+    /// Asks the driver, which can take seconds and may never answer: then `failed`, in bounded time. Ends early, with
+    /// `failed`, when the task is cancelled.
+    func look() async -> GPULook
 }
 
 /// Who listens on a TCP port of this machine.

@@ -15,6 +15,8 @@ package struct AgentPorts: Sendable {
     package var random: any RandomSource
     package var signer: any MessageSigner
     package var log: any OperatorLog
+    /// nil where nobody can look at GPUs.
+    package var gpuMeter: (any GPUMeter)?
     /// nil where nobody announces a shutdown.
     package var shutdownMonitor: (any ShutdownMonitor)?
 
@@ -23,8 +25,7 @@ package struct AgentPorts: Sendable {
         files: any FileStore, fetcher: any ObjectFetcher, models: any ModelStorage, serviceManager: any ServiceManager,
         portInspector: any PortInspector,
         trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
-        log: any OperatorLog,
-        shutdownMonitor: (any ShutdownMonitor)? = nil
+        log: any OperatorLog, gpuMeter: (any GPUMeter)? = nil, shutdownMonitor: (any ShutdownMonitor)? = nil
     ) {
         self.engineHost = engineHost
         self.engineLog = engineLog
@@ -39,6 +40,7 @@ package struct AgentPorts: Sendable {
         self.random = random
         self.signer = signer
         self.log = log
+        self.gpuMeter = gpuMeter
         self.shutdownMonitor = shutdownMonitor
     }
 }

@@ -10,6 +10,9 @@ package struct AgentSettings: Sendable {
     /// Absolute path of `vllm`; nil searches `defaultEngines` and PATH.
     package var engine: String?
     package var engineArguments: [String]
+    package var engineStart: EngineStartMode
+    /// Folder of the engine launcher.
+    package var engineLauncher: String
     package var engineLog: String
     package var engineAddress: String
     package var enginePort: UInt16
@@ -83,6 +86,8 @@ extension AgentSettings {
         assignmentDefaults = reader.assignmentDefaults()
         engine = reader.path("CROSSLOGIC_ENGINE")
         engineArguments = reader.arguments("CROSSLOGIC_ENGINE_ARGS")
+        engineStart = reader.choice("CROSSLOGIC_ENGINE_START") ?? .plain
+        engineLauncher = reader.path("CROSSLOGIC_ENGINE_LAUNCHER") ?? EngineLauncher.standardFolder
         engineLog = reader.path("CROSSLOGIC_ENGINE_LOG") ?? "/tmp/vllm.log"
         engineAddress = reader.address("CROSSLOGIC_ENGINE_ADDRESS") ?? "0.0.0.0"
         enginePort = UInt16(reader.integer("CROSSLOGIC_ENGINE_PORT", in: 1...65535) ?? 8000)

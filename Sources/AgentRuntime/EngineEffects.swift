@@ -7,36 +7,55 @@ final class EngineEffects: Sendable {
         var install: EngineInstall?
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
+        /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
+        var drains: Duration?
         var pump: EngineLogPump?
         /// Of the preparation that is in flight: whoever finishes it ends that.
         var abandon: AsyncStream<Never>.Continuation?
+        /// From the writing of an engine's files until it is gone.
+        var isStarting = false
     }
 
     private static let leftoversPatience = Duration.seconds(10)
 
     let probe: EngineProbe
     let starts: StartMemory
-    private let meter = LogMeter()
-    private let ports: AgentPorts
     let loads: LoadMemory
+    let settings: AgentSettings
+    let ports: AgentPorts
+    let locator: EngineLocator
+    let files = OneAtATime()
+    let wishes: AsyncStream<StandbyWish>
+    let wisher: AsyncStream<StandbyWish>.Continuation
+    private let meter = LogMeter()
+    private let gpus: GPUWatch
     private let preparation: StartPreparation
-    private let locator: EngineLocator
     private let logPath: String
+    /// nil where the engine does not outlive the agent.
+    private let keeper: LogCheckpointKeeper?
     private let outbox: Outbox
     private let state = Mutex(State())
     private let leftovers = OnlyOnce()
 
     init(settings: AgentSettings, ports: AgentPorts, outbox: Outbox) {
+        self.settings = settings
         self.ports = ports
+        (wishes, wisher) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         self.outbox = outbox
         logPath = settings.engineLog
-        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
+        keeper =
+            settings.engineHost == .systemd
+            ? LogCheckpointKeeper("\(settings.runtimeFolder)/log.json", files: ports.files, log: ports.log) : nil
+        gpus = GPUWatch(ports.gpuMeter, log: ports.log)
+        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter, gpus: gpus)
         preparation = StartPreparation(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
         loads = LoadMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
     }
 
+    var preparer: EnginePreparer { preparation.preparer }
+    var isStarting: Bool { state.withLock { $0.isStarting } }
     var install: EngineInstall? { state.withLock { $0.install } }
 
     /// Answers always, and in one of three ways: prepared, failed, or abandoned.
@@ -62,20 +81,46 @@ final class EngineEffects: Sendable {
     private func prepared(_ assignment: Assignment, _ inbox: Inbox) async -> NodeEvent {
         let generation = assignment.generation
         await removeLeftovers()
+        await gpus.settle()
         let install = locator.locate()
         state.withLock { $0.install = install }
         if let expected = await starts.expectation(for: assignment, on: install) {
             inbox.send(.startExpected(generation: generation, expected))
         }
         do throws(FailureReport) {
-            let launch = try await preparation.launch(for: assignment, on: install, inbox)
-            state.withLock { $0.launch = (generation, launch) }
-            return .prepared(generation: generation)
+            let plan = try await preparation.plan(for: assignment, on: install, inbox)
+            let launch = try await write(plan, on: install)
+            state.withLock {
+                $0.launch = (generation, launch)
+                $0.drains = launch.drainsOnTerminate
+            }
+            return .prepared(generation: generation, engineDrains: launch.drainsOnTerminate ?? .zero)
         } catch {
             return Task.isCancelled
                 ? .preparationAbandoned(generation: generation)
                 : .preparationFailed(generation: generation, error)
         }
+    }
+
+    private func write(
+        _ plan: StartPreparation.Plan, on install: EngineInstall?
+    ) async throws(FailureReport) -> EngineLaunch {
+        let outcome = await files.run { [self] () async -> Result<EngineLaunch, FailureReport> in
+            do throws(FailureReport) {
+                let launch = try await preparation.write(plan, on: install)
+                state.withLock { $0.isStarting = true }
+                return .success(launch)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// Credentials stay no longer than an engine needs them.
+    private func removeFiles() {
+        preparer.removeCredentials()
+        state.withLock { $0.isStarting = false }
     }
 
     /// The life of one engine. Its last event is the last thing that happens here: by then the log has been read to
@@ -88,18 +133,24 @@ final class EngineEffects: Sendable {
         do throws(FailureReport) {
             log = try ports.engineLog.follow(launch.logPath)
         } catch {
-            preparation.preparer.removeCredentials()
+            removeFiles()
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
+        await keeper?.forget()
         outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
-    private func follow(_ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, _ inbox: Inbox) async {
-        let pump = EngineLogPump(log, meter: meter)
+    private func follow(
+        _ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, isAdopted: Bool = false, _ inbox: Inbox
+    ) async {
+        probe.forget()
+        // Cancelled when this returns.
+        async let _ = gpus.watch(isAdopted: isAdopted) { [probe] in probe.isHealthy }
+        let pump = EngineLogPump(log, meter: meter, keeper: keeper)
         state.withLock { $0.pump = pump }
         let last = await withTaskGroup(of: Void.self) { [ports] group in
             group.addTask { await pump.run(inbox) }
@@ -125,7 +176,9 @@ final class EngineEffects: Sendable {
         state.withLock { $0.pump = nil }
         // The agent ends and the engine does not.
         if Task.isCancelled { return }
-        preparation.preparer.removeCredentials()
+        await keeper?.forget()
+        removeFiles()
+        gpus.engineEnded()
         inbox.send(last.event, at: last.at)
     }
 
@@ -137,7 +190,7 @@ final class EngineEffects: Sendable {
     /// What the engine works on, and whether it will finish that by itself after SIGTERM.
     func countRequests() async -> NodeEvent {
         let count = await RequestCounter(base: probe.base, http: ports.http).count()
-        let drains = state.withLock { $0.launch?.launch.drainsOnTerminate }
+        let drains = state.withLock { $0.drains }
         return .preemption(.counted(count, engineDrains: drains))
     }
 
@@ -159,6 +212,7 @@ final class EngineEffects: Sendable {
             return first
         }
         guard !killed.isEmpty else { return }
+        gpus.engineEnded()
         let pids = killed.map(String.init).joined(separator: ", ")
         ports.log.write(.warning, "ended an engine that an earlier agent left behind (pids \(pids))")
     }
@@ -167,7 +221,7 @@ final class EngineEffects: Sendable {
 // MARK: Adoption
 
 extension EngineEffects {
-    /// An engine of an earlier agent, its log followed from where its start began.
+    /// An engine of an earlier agent, its log followed from where that agent had understood it.
     struct Adoption: Sendable {
         var handover: Handover
         var engine: AdoptedEngine
@@ -178,22 +232,31 @@ extension EngineEffects {
     /// nil where no engine runs that this agent may go on with; what runs otherwise is for `removeLeftovers`.
     func adopt(_ left: (handover: Handover, log: LogStart), pending: [OutboxEvent]) async -> Adoption? {
         guard let handover = left.handover.completed(by: pending), let prepared = handover.timeline[.preflightDone],
-            let log = try? ports.engineLog.follow(logPath, from: left.log),
+            let log = try? ports.engineLog.follow(logPath, from: await logStart(left.log)),
             let engine = await ports.engineHost.adopt(startedAfter: prepared)
         else { return nil }
         let install = locator.locate()
-        state.withLock { $0.install = install }
+        let drains = preparer.drainsOfLastLaunch()
+        state.withLock { ($0.install, $0.drains) = (install, drains) }
         // There is one engine, and it is no leftover.
         await leftovers.run {}
         let expected = await starts.expectation(for: handover.assignment, on: install)
         return Adoption(handover: handover, engine: engine, log: log, expected: expected)
     }
 
+    /// Without a checkpoint, from where the start began: that agent was killed before it had read a line.
+    private func logStart(_ begun: LogStart) async -> LogStart {
+        await keeper?.load().map(LogStart.checkpoint) ?? begun
+    }
+
     /// What an earlier agent left leads nowhere.
-    func forgetHandover() async { await outbox.handovers?.forget() }
+    func forgetHandover() async {
+        await outbox.handovers?.forget()
+        await keeper?.forget()
+    }
 
     func follow(_ adoption: Adoption, _ inbox: Inbox) async {
-        await follow(adoption.engine.events, adoption.log, inbox)
+        await follow(adoption.engine.events, adoption.log, isAdopted: true, inbox)
     }
 }
 

@@ -20,11 +20,10 @@ struct EnginePreparer: Sendable {
         let environment = EngineEnvironment.variables(
             for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
             loading: loading, tuned: tuned)
-        try write(environment: environment, arguments: [install.executable] + arguments)
-        var launch = EngineLaunch(
-            executable: install.executable, arguments: arguments, environment: environment,
-            logPath: settings.engineLog, workingDirectory: settings.runtimeFolder)
-        if EngineCommand.drains(install) { launch.drainsOnTerminate = .seconds(placement.drainSeconds) }
+        var launch = EngineStarter(settings: settings, files: ports.files)
+            .launch(arguments, on: install, environment: environment)
+        try write(launch)
+        launch.drainsOnTerminate = EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
         return launch
     }
 
@@ -46,18 +45,28 @@ struct EnginePreparer: Sendable {
         }
     }
 
+    /// What the engine that runs was started with, for an agent that did not start it.
+    func drainsOfLastLaunch() -> Duration? {
+        guard let bytes = try? ports.files.read(argumentsFile, limit: 1 << 20),
+            let arguments = (try? JSONValue.parse(bytes))?.arrayValue?.compactMap(\.stringValue)
+        else { return nil }
+        return EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
+    }
+
+    private var argumentsFile: String { "\(settings.runtimeFolder)/engine.argv" }
     private var environmentFile: String { "\(settings.runtimeFolder)/engine.env" }
 
-    private func write(environment: [EnvironmentVariable], arguments: [String]) throws(FailureReport) {
-        guard let bytes = EnvFile.render(environment) else {
+    /// For whoever executes the engine for us.
+    func write(_ launch: EngineLaunch) throws(FailureReport) {
+        guard let bytes = EnvFile.render(launch.environment) else {
             throw FailureReport(
                 .credentialsRejected, message: "a credential of the assignment contains a line break or a NUL",
                 process: "agent")
         }
         do {
             try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
-            let argv = JSONValue.array(arguments.map(JSONValue.string)).rendered()
-            try ports.files.writeForThisBoot(argv, to: "\(settings.runtimeFolder)/engine.argv", mode: 0o644)
+            let argv = JSONValue.array(([launch.executable] + launch.arguments).map(JSONValue.string)).rendered()
+            try ports.files.writeForThisBoot(argv, to: argumentsFile, mode: 0o644)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
         }
@@ -84,21 +93,29 @@ struct EngineLocator: Sendable {
         let candidates = settings.engine.map { [$0] } ?? Self.candidates(settings)
         guard let executable = candidates.first(where: files.isExecutable) else { return nil }
         var install = EngineInstall(executable: executable)
+        install.interpreter = interpreter(of: executable)
         for prefix in prefixes(of: executable) { readVersions(under: prefix, into: &install) }
         return install
     }
 
     /// Where the packages may be: beside the script, and beside the interpreter its first line names.
     private func prefixes(of executable: String) -> [String] {
-        var prefixes = [parent(parent(executable))]
+        [executable, firstWord(of: executable)].compactMap { $0.map { parent(parent($0)) } }
+    }
+
+    private func interpreter(of executable: String) -> String? {
+        guard let path = firstWord(of: executable), path.split(separator: "/").last?.hasPrefix("python") ?? false,
+            files.isExecutable(path)
+        else { return nil }
+        return path
+    }
+
+    /// The program that a script is for.
+    private func firstWord(of script: String) -> String? {
         // A wheel's console script is a few hundred bytes; anything else has no first line worth reading.
-        if let head = try? files.read(executable, limit: 4096), head.starts(with: [UInt8]("#!".utf8)) {
-            let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0A }, as: UTF8.self)
-            if let interpreter = line.split(separator: " ").first {
-                prefixes.append(parent(parent(String(interpreter))))
-            }
-        }
-        return prefixes
+        guard let head = try? files.read(script, limit: 4096), head.starts(with: [UInt8]("#!".utf8)) else { return nil }
+        let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0A }, as: UTF8.self)
+        return line.split(separator: " ").first.map(String.init)
     }
 
     private func readVersions(under prefix: String, into install: inout EngineInstall) {

@@ -61,6 +61,7 @@ enum MessageID {
         case .nccl: "50f95c0a15ef258936b0f68417d3b41b"
         case .portInUse: "cfcc4aabe84d9b1e5be84465ab630a6d"
         case .engineMissing: "b579461d25b951080f5fe0ad56a5e891"
+        case .toolchainMissing: "3b0a498520ec205502ae91e4c50ce91a"
         case .engineDied: "7f4fdbdd7e075261ada951229737bb1d"
         case .engineUnkillable: "49e67cb73a859de474a60762291ed4b5"
         case .engineLog: "56a70a7aa315d2e42f6654c6b8a0b5c2"

@@ -15,6 +15,8 @@ struct RunLoop {
     private var timers: [NodeTimer: UInt64] = [:]
     private var timersArmed: UInt64 = 0
     private var service = ServiceReport()
+    /// The state in which a standby was last wished for.
+    private var wished: String?
     private(set) var isFinished = false
     private(set) var ending = Agent.Ending.done
 
@@ -76,6 +78,14 @@ struct RunLoop {
         for case .prepare(let assignment) in actions { outbox.follow(assignment) }
         add(actions, node, in: &group)
         for action in actions { perform(action, node: node, in: &group) }
+        wishStandby()
+    }
+
+    private mutating func wishStandby() {
+        let (wish, state) = (machine.standby, "\(machine.standby) \(machine.state.name)")
+        guard state != wished else { return }
+        wished = state
+        engine.standBy(wish)
     }
 
     /// The engine of the assignment before may still have something to say.

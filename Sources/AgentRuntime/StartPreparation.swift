@@ -14,9 +14,16 @@ struct StartPreparation: Sendable {
         preflight = Preflight(settings: settings, ports: ports, cache: cache)
     }
 
-    func launch(
+    /// What is to be executed, once it is written down.
+    struct Plan: Sendable {
+        var assignment: Assignment
+        var loading: WeightLoading?
+        var tuned: [EnvironmentVariable]
+    }
+
+    func plan(
         for assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
-    ) async throws(FailureReport) -> EngineLaunch {
+    ) async throws(FailureReport) -> Plan {
         let outcome = try await prove(assignment, on: install, inbox)
         var wanted = outcome?.tuning.applied(to: assignment) ?? assignment
         if assignment.isDownloaded {
@@ -24,8 +31,13 @@ struct StartPreparation: Sendable {
             // Nobody waits for it any more; what is not written needs no removal.
             guard !Task.isCancelled else { throw FailureReport(.unknown, message: "abandoned", process: "agent") }
         }
-        return try await preparer.prepare(
-            wanted, on: install, loading: outcome?.tuning.loading.value, tuned: outcome?.tuning.variables ?? [])
+        return Plan(
+            assignment: wanted, loading: outcome?.tuning.loading.value, tuned: outcome?.tuning.variables ?? [])
+    }
+
+    /// From here on there are credentials on the disk.
+    func write(_ plan: Plan, on install: EngineInstall?) async throws(FailureReport) -> EngineLaunch {
+        try await preparer.prepare(plan.assignment, on: install, loading: plan.loading, tuned: plan.tuned)
     }
 
     /// Before anything is written: what cannot work leaves no credentials behind. nil where

@@ -24,7 +24,8 @@ struct RealParts {
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), fetcher: fetcher,
             models: LinuxModelStorage(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
-            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor())
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log,
+            gpuMeter: units.map { _ in UnitGPUMeter() }, shutdownMonitor: LogindMonitor())
     }
 
     func close() async {

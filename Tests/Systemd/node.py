@@ -24,7 +24,7 @@ ENGINE = "crosslogic-engine.service"
 SERVING = "crosslogic-serving.target"
 GUARD = "crosslogic-engine-guard.service"
 DOOR = "crosslogic-enginectl.socket"
-OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service"]
+OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
 
 ENGINE_FOLDER = Path("/opt/crosslogic/engine")
 STAND_IN = Path("/opt/stand-in")
@@ -38,8 +38,18 @@ class InstalledStandIn(SimulatedEngine):
         return str(STAND_IN / "Transcripts" / f"{name}.transcript")
 
 
-def stand_in(stack: Stack, speed: float) -> InstalledStandIn:
+def stand_in(stack: Stack, speed: float, start_mode: str | None = None) -> InstalledStandIn:
     made = stack.simulated_engine(speed)
+    relocate(stack, made)
+    if start_mode:
+        engines.launchable(made, start_mode, seen_at=ENGINE_FOLDER)
+        # Where they are on a node, which is where the agent looks.
+        for name in ("CROSSLOGIC_ENGINE_LAUNCHER", "CROSSLOGIC_CACHE_DIR"):
+            del made.environment[name]
+    return InstalledStandIn(**vars(made))
+
+
+def relocate(stack: Stack, made: SimulatedEngine) -> None:
     script = made.executable.read_text()
     for there, inside in (
         (made.executable.parent.parent, ENGINE_FOLDER),
@@ -48,7 +58,6 @@ def stand_in(stack: Stack, speed: float) -> InstalledStandIn:
     ):
         script = script.replace(str(there), str(inside))
     made.executable.write_text(script)
-    return InstalledStandIn(**vars(made))
 
 
 class Node:
@@ -82,6 +91,9 @@ class Node:
         layer = self.folder / "layer"
         subprocess.run([SCRIPTS / "install-units", layer], check=True)
         (layer / "etc/crosslogic/node-agent.env").write_text(self.env_file())
+        recorded = self.engine.executable.parent.parent / "cache" / "launcher"
+        if recorded.exists():
+            shutil.copytree(recorded, layer / "var/cache/crosslogic/launcher")
         if enabled:
             for target, unit in (("multi-user", AGENT), ("sockets", DOOR)):
                 wants = layer / f"etc/systemd/system/{target}.target.wants"
@@ -192,6 +204,25 @@ class Node:
         if self.machine.is_running:
             (self.folder / "journal.txt").write_text(self.machine.journal())
             shutil.copy(self.machine.path(LOG), self.folder / "vllm.log")
+
+
+def another_agent(node: Node, before: int) -> int:
+    """The main process's number once it is not `before` any more."""
+    return wait_for("another agent", lambda: (pid := node.main_pid(AGENT)) not in (0, before) and pid, 15)
+
+
+def ask(node: Node, user: str, verb: str) -> tuple[int, str]:
+    """The door's answer, or why it stays shut."""
+    script = (
+        "import socket, sys\n"
+        "door = socket.socket(socket.AF_UNIX)\n"
+        "door.connect('/run/crosslogic-enginectl.socket')\n"
+        f"door.sendall(b'{verb}\\n')\n"
+        "door.shutdown(socket.SHUT_WR)\n"
+        "print(door.makefile().read())\n"
+    )
+    ran = node.machine.run("runuser", "-u", user, "--", "python3", "-c", script, check=False)
+    return ran.code, ran.out + ran.err
 
 
 def assignment(stack: Stack, generation: int = 1, **changes: Any) -> dict[str, Any]:

@@ -43,6 +43,27 @@ package enum EngineEnvironment {
         return variables.sorted { $0.key < $1.key }.map { EnvironmentVariable($0.key, $0.value) }
     }
 
+    /// The same for an engine that waits for an assignment: all of the node's own, and no secret.
+    package static func variables(
+        beforeAssignmentOn install: EngineInstall, inherited: [String: String], cacheFolder: String
+    ) -> [EnvironmentVariable] {
+        var variables: [String: String] = [:]
+        for (name, value) in inherited where isInherited(name) && !isSecret(name, value) { variables[name] = value }
+        variables["PATH"] = path(inherited: inherited["PATH"], executable: install.executable)
+        let defaults = defaults(cacheFolder: cacheFolder) + offline(install.effectiveVLLM) + streamerDefaults
+        for variable in defaults where variables[variable.name] == nil {
+            variables[variable.name] = variable.value.reveal()
+        }
+        return variables.sorted { $0.key < $1.key }.map { EnvironmentVariable($0.key, $0.value) }
+    }
+
+    /// Proxies can carry a password in their address.
+    private static func isSecret(_ name: String, _ value: String) -> Bool {
+        let words: Set<Substring> = ["KEY", "KEYS", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "CREDENTIALS"]
+        let parts = name.split(separator: "_")
+        return value.contains("@") || (parts.contains { words.contains($0) } && parts.last != "PATH")
+    }
+
     private static func path(inherited: String?, executable: String) -> String {
         let standard = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         let folder = executable.split(separator: "/").dropLast().joined(separator: "/")

@@ -2,6 +2,8 @@
 package struct EngineInstall: Equatable, Sendable {
     /// Absolute path of the `vllm` executable.
     package var executable: String
+    /// Absolute path of the Python that runs it; nil where it is something else than a Python script.
+    package var interpreter: String?
     package var vllm: EngineVersion?
     package var streamer: EngineVersion?
     /// Whether the Hub's client can be told to download with it.

@@ -16,7 +16,9 @@ package enum NodeEvent: Equatable, Sendable {
     case downloadBegan(generation: Int64, ModelDownload)
     /// Bytes that have come since it began.
     case downloadMoved(generation: Int64, bytes: UInt64)
-    case prepared(generation: Int64)
+    /// `engineDrains`: how long the engine goes on by itself after SIGTERM, zero for one that drops everything; nil
+    /// where nobody knows.
+    case prepared(generation: Int64, engineDrains: Duration? = nil)
     /// The answer to `abandonPreparation`; nothing of it is left but what a download has brought.
     case preparationAbandoned(generation: Int64)
     case preparationFailed(generation: Int64, FailureReport)
@@ -66,6 +68,10 @@ package enum NodeTimer: Hashable, Sendable {
     case probe
     case canary
     case settle
+    /// The engine's own time after SIGTERM fits into what is left of the drain.
+    case ask
+    /// The drain that an operator grants is over.
+    case drained
     case secondTerminate
     case kill
     case leftovers

@@ -91,7 +91,8 @@ extension LogFact {
         case .engineInitialised: .engineUp
         case .serverStarting, .serverProcessStarted: .serverStarting
         case .startupComplete: .listening
-        case .warmupFinished, .shutdownTriggered, .draining, .serverStopping, .serverStopped, .processDied, .exception:
+        case .warmupFinished, .shutdownTriggered, .draining, .serverStopping, .serverStopped, .processDied, .exception,
+            .launcher:
             nil
         }
     }
