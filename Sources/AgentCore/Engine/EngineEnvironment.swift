@@ -31,7 +31,8 @@ package enum EngineEnvironment {
         if assignment.useRunaiStreamer {
             defaults += tuned + streamerDefaults
             // The sharded loader has its limit among `tuned`.
-            if loading?.format != .sharded, let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM) {
+            if loading?.format != .sharded, let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM)
+            {
                 variables[limit.name] = limit.value
             }
         }

@@ -74,7 +74,8 @@ package struct Preflight: Sendable {
         var findings: [PreflightFinding] = [portFinding]
         if let store { findings += judge(store, for: tuned, use: use(of: tuning, arguments, assignment)) }
         findings += NodeJudge(
-            facts, install: install, assignment: tuned, arguments: arguments, weightBytes: weightBytes
+            facts, install: install, assignment: tuned, arguments: arguments, weightBytes: weightBytes,
+            buffers: tuning.buffers
         ).findings()
         let (cached, folder) = await cacheFindings(assignment, store)
         findings += cached
