@@ -19,6 +19,7 @@ final class EngineEffects: Sendable {
     private let preparer: EnginePreparer
     private let locator: EngineLocator
     private let preflight: Preflight
+    let caches: CarriedCaches
     private let logPath: String
     private let outbox: Outbox
     private let state = Mutex(State())
@@ -33,6 +34,7 @@ final class EngineEffects: Sendable {
         starts = StartMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
         preflight = Preflight(settings: settings, ports: ports)
+        caches = CarriedCaches(settings: settings, ports: ports)
     }
 
     var install: EngineInstall? { state.withLock { $0.install } }
@@ -44,8 +46,10 @@ final class EngineEffects: Sendable {
         if let expected = await starts.expectation(for: assignment, on: install) {
             inbox.send(.startExpected(generation: assignment.generation, expected))
         }
+        async let restored: Void = caches.restore(for: assignment, on: install)
         do throws(FailureReport) {
             let tuning = try await prove(assignment, on: install, inbox)
+            await restored
             let launch = try await preparer.prepare(
                 tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
             state.withLock { $0.launch = (assignment.generation, launch) }
@@ -115,6 +119,12 @@ final class EngineEffects: Sendable {
         if Task.isCancelled { return }
         preparer.removeCredentials()
         inbox.send(last.event, at: last.at)
+    }
+
+    /// What may wait until the model serves.
+    func settle() async {
+        await caches.settle()
+        if let executable = install?.executable { await ports.readAhead?.record(engine: executable) }
     }
 
     /// Asks for a verdict before the main process has ended; it comes as `failureExplained`.

@@ -15,9 +15,7 @@ struct EnginePreparer: Sendable {
         }
         let placement = placement(for: assignment)
         let arguments = EngineCommand.arguments(for: assignment, on: install, placement: placement)
-        let environment = EngineEnvironment.variables(
-            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
-            tuned: tuned)
+        let environment = settings.engineEnvironment(for: assignment, on: install, tuned: tuned)
         try write(environment: environment, arguments: [install.executable] + arguments)
         var launch = EngineLaunch(
             executable: install.executable, arguments: arguments, environment: environment,
@@ -99,15 +97,22 @@ struct EngineLocator: Sendable {
         return prefixes
     }
 
+    /// Names in the package folders of an engine, such as `torch-2.13.0.dist-info`.
+    func distributions(of executable: String) -> [String] {
+        prefixes(of: executable).flatMap { packageFolders(under: $0) }.flatMap { (try? files.list($0)) ?? [] }
+    }
+
     private func readVersions(under prefix: String, into install: inout EngineInstall) {
-        let library = "\(prefix)/lib"
-        guard let pythons = try? files.list(library).filter({ $0.hasPrefix("python3") }) else { return }
-        for python in pythons {
-            for folder in ["site-packages", "dist-packages"] {
-                guard let names = try? files.list("\(library)/\(python)/\(folder)") else { continue }
-                install.read(sitePackages: names)
-            }
+        for folder in packageFolders(under: prefix) {
+            guard let names = try? files.list(folder) else { continue }
+            install.read(sitePackages: names)
         }
+    }
+
+    private func packageFolders(under prefix: String) -> [String] {
+        let library = "\(prefix)/lib"
+        let pythons = ((try? files.list(library)) ?? []).filter { $0.hasPrefix("python3") }
+        return pythons.flatMap { ["\(library)/\($0)/site-packages", "\(library)/\($0)/dist-packages"] }
     }
 
     private func parent(_ path: String) -> String {

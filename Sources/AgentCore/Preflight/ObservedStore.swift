@@ -5,10 +5,16 @@ package struct StoredObject: Equatable, Sendable {
     /// Below the model's prefix, such as `config.json` or `original/params.json`.
     package var name: String
     package var bytes: UInt64
+    /// The store's own word for this content; nil where it has none.
+    package var entityTag: String?
+    /// RFC 3339, as the store writes it.
+    package var modifiedAt: String?
 
-    package init(name: String, bytes: UInt64) {
+    package init(name: String, bytes: UInt64, entityTag: String? = nil, modifiedAt: String? = nil) {
         self.name = name
         self.bytes = bytes
+        self.entityTag = entityTag
+        self.modifiedAt = modifiedAt
     }
 
     /// What the streamer reads: it takes every one that lies directly under the prefix, whatever the index says.

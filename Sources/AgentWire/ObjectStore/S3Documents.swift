@@ -17,7 +17,9 @@ package struct S3Listing: Equatable, Sendable {
                 guard let key = fields["Key"], let size = fields["Size"].flatMap({ UInt64($0) }) else {
                     throw .notUnderstood("an object of the listing has no key or no size")
                 }
-                listing.objects.append(StoredObject(name: key, bytes: size))
+                listing.objects.append(
+                    StoredObject(
+                        name: key, bytes: size, entityTag: fields["ETag"], modifiedAt: fields["LastModified"]))
             case "":
                 isTruncated = fields["IsTruncated"] == "true"
                 listing.continuation = fields["NextContinuationToken"]

@@ -14,6 +14,10 @@ actor EngineDoor {
         case processes
         case serving
         case idle
+        case packCaches = "pack-caches"
+        case unpackCaches = "unpack-caches"
+        case cleanCaches = "clean-caches"
+        case recordReadAhead = "record-read-ahead"
     }
 
     struct Answer: Equatable {
