@@ -99,7 +99,13 @@ struct EngineLocator: Sendable {
 
     /// Names in the package folders of an engine, such as `torch-2.13.0.dist-info`.
     func distributions(of executable: String) -> [String] {
-        prefixes(of: executable).flatMap { packageFolders(under: $0) }.flatMap { (try? files.list($0)) ?? [] }
+        packageFolders(of: executable).flatMap { (try? files.list($0)) ?? [] }
+    }
+
+    /// `site-packages` and the like, each once.
+    func packageFolders(of executable: String) -> [String] {
+        let folders = prefixes(of: executable).flatMap { packageFolders(under: $0) }
+        return folders.enumerated().filter { !folders[..<$0.offset].contains($0.element) }.map(\.element)
     }
 
     private func readVersions(under prefix: String, into install: inout EngineInstall) {

@@ -28,7 +28,7 @@ struct RealParts {
             units == nil
             ? LocalCacheCarrier(
                 root: "\(settings.cacheFolder)/vllm", folder: caches, reference: "\(settings.runtimeFolder)/engine.argv")
-            : UnitCacheCarrier(folder: caches)
+            : UnitCacheCarrier(stateFolder: settings.stateFolder)
         ports.readAhead =
             units == nil ? LocalReadAheadRecorder(path: "\(settings.stateFolder)/read-ahead") : UnitReadAheadRecorder()
         self.ports = ports

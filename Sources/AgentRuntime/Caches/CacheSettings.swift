@@ -18,8 +18,8 @@ package struct CacheSettings: Equatable, Sendable {
     /// Of everything below the prefix, in bytes.
     package var limit: UInt64
 
-    package static let shortestSigningKey = 32
-    package static let defaultLimit: Int64 = 16 << 30
+    static let shortestSigningKey = 32
+    static let defaultLimit: Int64 = 16 << 30
 
     /// The store of the assignment, with our own credentials where there are some.
     package func store(_ store: ObjectStore) -> ObjectStore {

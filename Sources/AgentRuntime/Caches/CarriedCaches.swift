@@ -16,7 +16,7 @@ actor CarriedCaches {
     }
 
     /// An exec waits this long and no longer; preflight, which runs at the same time, has half of it.
-    private static let patience = Duration.seconds(10)
+    private let patience: Duration
     private static let parallel = 4
 
     private let settings: AgentSettings
@@ -27,7 +27,8 @@ actor CarriedCaches {
     private let executor = QueueExecutor(label: "io.crosslogic.carried-caches")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(settings: AgentSettings, ports: AgentPorts) {
+    init(settings: AgentSettings, ports: AgentPorts, patience: Duration = .seconds(10)) {
+        self.patience = patience
         self.settings = settings
         self.ports = ports
     }
@@ -46,7 +47,7 @@ actor CarriedCaches {
         let outcome = await withTaskGroup(of: CacheRestoration.self) { group in
             group.addTask { await self.fetch(assignment, install, caches, carrier) }
             group.addTask {
-                try? await Task.sleep(for: Self.patience)
+                try? await Task.sleep(for: self.patience)
                 return .late
             }
             let first = await group.next() ?? .late
@@ -66,7 +67,7 @@ actor CarriedCaches {
             let store = reader.store(caches, assignment)
             start = Start(key: key, store: store, secret: caches.signingKey)
             guard let bytes = try await asking({ () async throws(StoreTrouble) in
-                try await store.manifest(key.digest, deadline: Self.patience)
+                try await store.manifest(key.digest, deadline: self.patience)
             }) else { return .absent }
             let manifest = try believing(bytes, key.digest, caches.signingKey, ports.signer)
             try await filing { () async throws(FileFailure) in try await carrier.prepareIncoming() }
@@ -93,7 +94,9 @@ actor CarriedCaches {
             let numbers = next..<min(next + Self.parallel, manifest.parts.count)
             let parts = await withTaskGroup(of: (Int, Result<[UInt8], StoreTrouble>).self) { group in
                 for number in numbers {
-                    group.addTask { (number, await Self.part(number, of: manifest, from: store)) }
+                    group.addTask { [patience] in
+                        (number, await Self.part(number, of: manifest, from: store, patience))
+                    }
                 }
                 var parts: [(Int, Result<[UInt8], StoreTrouble>)] = []
                 for await part in group { parts.append(part) }
@@ -115,7 +118,7 @@ actor CarriedCaches {
     }
 
     private static func part(
-        _ number: Int, of manifest: CacheManifest, from store: CacheStore
+        _ number: Int, of manifest: CacheManifest, from store: CacheStore, _ patience: Duration
     ) async -> Result<[UInt8], StoreTrouble> {
         do throws(StoreTrouble) {
             let bytes = manifest.bundle.bytes(ofPart: number)

@@ -49,6 +49,8 @@ package struct Preflight: Sendable {
     private func judge(_ assignment: Assignment, on install: EngineInstall) async -> PreflightOutcome {
         let begun = ports.clocks.now()
         async let readFacts = node.read()
+        async let bytecode = node.readBytecode(
+            EngineLocator(settings: settings, files: ports.files).packageFolders(of: install.executable))
         let store = await look(assignment, deadline: begun + Self.patience)
         let facts = await readFacts
         let tuning = StreamerTuning(
@@ -67,6 +69,9 @@ package struct Preflight: Sendable {
         findings += NodeJudge(
             facts, install: install, assignment: assignment, arguments: arguments, weightBytes: weightBytes
         ).findings()
+        findings += [
+            await bytecode.finding(neverWritten: settings.environment["PYTHONDONTWRITEBYTECODE"]?.isEmpty == false)
+        ].compactMap { $0 }
         if let weightBytes { findings += Self.expectation(facts, assignment, weightBytes: weightBytes) }
         let report = PreflightReport(
             findings: findings, weightBytes: weightBytes, seconds: (ports.clocks.now() - begun).inSeconds)

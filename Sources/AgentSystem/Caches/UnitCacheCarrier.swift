@@ -13,9 +13,9 @@ package final class UnitCacheCarrier: CacheCarrier {
     private let executor = QueueExecutor(label: "io.crosslogic.caches")
     private let door: EngineDoor
 
-    /// - Parameter folder: the agent's own, for what is on its way; readable for everybody.
-    package init(path: String = EngineDoor.standardPath, folder: String) {
-        incoming = "\(folder)/incoming"
+    /// - Parameter stateFolder: the agent's own; others may look into it.
+    package init(path: String = SystemdEngineHost.standardPath, stateFolder: String) {
+        incoming = "\(stateFolder)/caches-incoming"
         door = EngineDoor(path, on: executor)
     }
 

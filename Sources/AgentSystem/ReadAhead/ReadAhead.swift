@@ -41,7 +41,7 @@ package enum ReadAhead {
         let ended = DispatchSemaphore(value: 0)
         for _ in 0..<threads {
             let failed = DetachedThread.start {
-                clinux_idle_thread()
+                clinux_background_thread()
                 work.drain(spare: spare, available: available)
                 ended.signal()
             }

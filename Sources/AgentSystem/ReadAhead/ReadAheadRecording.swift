@@ -16,7 +16,7 @@ package struct LocalReadAheadRecorder: ReadAheadRecorder {
     package func record(engine executable: String) async {
         let (ended, end) = AsyncStream<Never>.makeStream()
         let failed = DetachedThread.start { [path] in
-            clinux_idle_thread()
+            clinux_background_thread()
             // Without a plan the next boot reads what it needs when it needs it.
             _ = try? ReadAheadRecording.record(engine: executable, to: path)
             end.finish()
@@ -42,7 +42,7 @@ package final class UnitReadAheadRecorder: ReadAheadRecorder {
     private let executor = QueueExecutor(label: "io.crosslogic.read-ahead")
     private let door: EngineDoor
 
-    package init(path: String = EngineDoor.standardPath) {
+    package init(path: String = SystemdEngineHost.standardPath) {
         door = EngineDoor(path, on: executor)
     }
 

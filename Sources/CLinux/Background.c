@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 #include <fcntl.h>
-#include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,10 +9,10 @@
 #define CLINUX_IOPRIO_WHO_PROCESS 1
 #define CLINUX_IOPRIO_IDLE (3 << 13)
 
-void clinux_idle_thread(void) {
-    struct sched_param parameter = {0};
-    // Policy and priority are a thread's own on Linux, whatever POSIX says.
-    sched_setscheduler((pid_t)syscall(SYS_gettid), SCHED_IDLE, &parameter);
+void clinux_background_thread(void) {
+    // Not SCHED_IDLE: beside an engine that starts on all cores, such a thread gets a few milliseconds in a minute.
+    // A thread's own on Linux, whatever POSIX says.
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
     syscall(SYS_ioprio_set, CLINUX_IOPRIO_WHO_PROCESS, 0, CLINUX_IOPRIO_IDLE);
 }
 
