@@ -88,6 +88,13 @@ package protocol ServiceManager: Sendable {
     func serving(_ isServing: Bool)
 }
 
+/// What the GPUs hold.
+package protocol GPUMeter: Sendable {
+    /// Asks the driver, which can take seconds and may never answer: then `failed`, in bounded time. Ends early, with
+    /// `failed`, when the task is cancelled.
+    func look() async -> GPULook
+}
+
 /// Who listens on a TCP port of this machine.
 package protocol PortInspector: Sendable {
     func listeners(onTCPPort port: UInt16) -> [PortListener]

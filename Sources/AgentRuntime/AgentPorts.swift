@@ -13,6 +13,8 @@ package struct AgentPorts: Sendable {
     package var random: any RandomSource
     package var signer: any MessageSigner
     package var log: any OperatorLog
+    /// nil where nobody can look at GPUs.
+    package var gpuMeter: (any GPUMeter)?
     /// nil where nobody announces a shutdown.
     package var shutdownMonitor: (any ShutdownMonitor)?
     /// nil where caches are not carried.
@@ -24,8 +26,7 @@ package struct AgentPorts: Sendable {
         engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient, files: any FileStore,
         serviceManager: any ServiceManager, portInspector: any PortInspector,
         trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
-        log: any OperatorLog,
-        shutdownMonitor: (any ShutdownMonitor)? = nil
+        log: any OperatorLog, gpuMeter: (any GPUMeter)? = nil, shutdownMonitor: (any ShutdownMonitor)? = nil
     ) {
         self.engineHost = engineHost
         self.engineLog = engineLog
@@ -38,6 +39,7 @@ package struct AgentPorts: Sendable {
         self.random = random
         self.signer = signer
         self.log = log
+        self.gpuMeter = gpuMeter
         self.shutdownMonitor = shutdownMonitor
     }
 }

@@ -7,6 +7,8 @@ final class EngineEffects: Sendable {
         var install: EngineInstall?
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
+        /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
+        var drains: Duration?
         var pump: EngineLogPump?
     }
 
@@ -15,12 +17,15 @@ final class EngineEffects: Sendable {
     let probe: EngineProbe
     let starts: StartMemory
     private let meter = LogMeter()
+    private let gpus: GPUWatch
     private let ports: AgentPorts
     private let preparer: EnginePreparer
     private let locator: EngineLocator
     private let preflight: Preflight
     let caches: CarriedCaches
     private let logPath: String
+    /// nil where the engine does not outlive the agent.
+    private let keeper: LogCheckpointKeeper?
     private let outbox: Outbox
     private let state = Mutex(State())
     private let leftovers = OnlyOnce()
@@ -29,7 +34,11 @@ final class EngineEffects: Sendable {
         self.ports = ports
         self.outbox = outbox
         logPath = settings.engineLog
-        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
+        keeper =
+            settings.engineHost == .systemd
+            ? LogCheckpointKeeper("\(settings.runtimeFolder)/log.json", files: ports.files, log: ports.log) : nil
+        gpus = GPUWatch(ports.gpuMeter, log: ports.log)
+        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter, gpus: gpus)
         preparer = EnginePreparer(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
@@ -41,6 +50,7 @@ final class EngineEffects: Sendable {
 
     func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
         await removeLeftovers()
+        await gpus.settle()
         let install = locator.locate()
         state.withLock { $0.install = install }
         if let expected = await starts.expectation(for: assignment, on: install) {
@@ -52,8 +62,12 @@ final class EngineEffects: Sendable {
             await restored
             let launch = try await preparer.prepare(
                 tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
-            state.withLock { $0.launch = (assignment.generation, launch) }
-            inbox.send(.prepared(generation: assignment.generation))
+            state.withLock {
+                $0.launch = (assignment.generation, launch)
+                $0.drains = launch.drainsOnTerminate
+            }
+            inbox.send(
+                .prepared(generation: assignment.generation, engineDrains: launch.drainsOnTerminate ?? .zero))
         } catch {
             inbox.send(.preparationFailed(generation: assignment.generation, error))
         }
@@ -84,14 +98,20 @@ final class EngineEffects: Sendable {
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
+        await keeper?.forget()
         outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
-    private func follow(_ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, _ inbox: Inbox) async {
-        let pump = EngineLogPump(log, meter: meter)
+    private func follow(
+        _ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, isAdopted: Bool = false, _ inbox: Inbox
+    ) async {
+        probe.forget()
+        // Cancelled when this returns.
+        async let _ = gpus.watch(isAdopted: isAdopted) { [probe] in probe.isHealthy }
+        let pump = EngineLogPump(log, meter: meter, keeper: keeper)
         state.withLock { $0.pump = pump }
         let last = await withTaskGroup(of: Void.self) { [ports] group in
             group.addTask { await pump.run(inbox) }
@@ -117,7 +137,9 @@ final class EngineEffects: Sendable {
         state.withLock { $0.pump = nil }
         // The agent ends and the engine does not.
         if Task.isCancelled { return }
+        await keeper?.forget()
         preparer.removeCredentials()
+        gpus.engineEnded()
         inbox.send(last.event, at: last.at)
     }
 
@@ -135,7 +157,7 @@ final class EngineEffects: Sendable {
     /// What the engine works on, and whether it will finish that by itself after SIGTERM.
     func countRequests() async -> NodeEvent {
         let count = await RequestCounter(base: probe.base, http: ports.http).count()
-        let drains = state.withLock { $0.launch?.launch.drainsOnTerminate }
+        let drains = state.withLock { $0.drains }
         return .preemption(.counted(count, engineDrains: drains))
     }
 
@@ -157,6 +179,7 @@ final class EngineEffects: Sendable {
             return first
         }
         guard !killed.isEmpty else { return }
+        gpus.engineEnded()
         let pids = killed.map(String.init).joined(separator: ", ")
         ports.log.write(.warning, "ended an engine that an earlier agent left behind (pids \(pids))")
     }
@@ -165,7 +188,7 @@ final class EngineEffects: Sendable {
 // MARK: Adoption
 
 extension EngineEffects {
-    /// An engine of an earlier agent, its log followed from where its start began.
+    /// An engine of an earlier agent, its log followed from where that agent had understood it.
     struct Adoption: Sendable {
         var handover: Handover
         var engine: AdoptedEngine
@@ -176,22 +199,31 @@ extension EngineEffects {
     /// nil where no engine runs that this agent may go on with; what runs otherwise is for `removeLeftovers`.
     func adopt(_ left: (handover: Handover, log: LogStart), pending: [OutboxEvent]) async -> Adoption? {
         guard let handover = left.handover.completed(by: pending), let prepared = handover.timeline[.preflightDone],
-            let log = try? ports.engineLog.follow(logPath, from: left.log),
+            let log = try? ports.engineLog.follow(logPath, from: await logStart(left.log)),
             let engine = await ports.engineHost.adopt(startedAfter: prepared)
         else { return nil }
         let install = locator.locate()
-        state.withLock { $0.install = install }
+        let drains = preparer.drainsOfLastLaunch()
+        state.withLock { ($0.install, $0.drains) = (install, drains) }
         // There is one engine, and it is no leftover.
         await leftovers.run {}
         let expected = await starts.expectation(for: handover.assignment, on: install)
         return Adoption(handover: handover, engine: engine, log: log, expected: expected)
     }
 
+    /// Without a checkpoint, from where the start began: that agent was killed before it had read a line.
+    private func logStart(_ begun: LogStart) async -> LogStart {
+        await keeper?.load().map(LogStart.checkpoint) ?? begun
+    }
+
     /// What an earlier agent left leads nowhere.
-    func forgetHandover() async { await outbox.handovers?.forget() }
+    func forgetHandover() async {
+        await outbox.handovers?.forget()
+        await keeper?.forget()
+    }
 
     func follow(_ adoption: Adoption, _ inbox: Inbox) async {
-        await follow(adoption.engine.events, adoption.log, inbox)
+        await follow(adoption.engine.events, adoption.log, isAdopted: true, inbox)
     }
 }
 

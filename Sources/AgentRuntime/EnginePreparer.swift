@@ -20,7 +20,7 @@ struct EnginePreparer: Sendable {
         var launch = EngineLaunch(
             executable: install.executable, arguments: arguments, environment: environment,
             logPath: settings.engineLog, workingDirectory: settings.runtimeFolder)
-        if EngineCommand.drains(install) { launch.drainsOnTerminate = .seconds(placement.drainSeconds) }
+        launch.drainsOnTerminate = EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
         return launch
     }
 
@@ -42,6 +42,15 @@ struct EnginePreparer: Sendable {
         }
     }
 
+    /// What the engine that runs was started with, for an agent that did not start it.
+    func drainsOfLastLaunch() -> Duration? {
+        guard let bytes = try? ports.files.read(argumentsFile, limit: 1 << 20),
+            let arguments = (try? JSONValue.parse(bytes))?.arrayValue?.compactMap(\.stringValue)
+        else { return nil }
+        return EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
+    }
+
+    private var argumentsFile: String { "\(settings.runtimeFolder)/engine.argv" }
     private var environmentFile: String { "\(settings.runtimeFolder)/engine.env" }
 
     private func write(environment: [EnvironmentVariable], arguments: [String]) throws(FailureReport) {
@@ -53,7 +62,7 @@ struct EnginePreparer: Sendable {
         do {
             try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
             let argv = JSONValue.array(arguments.map(JSONValue.string)).rendered()
-            try ports.files.writeForThisBoot(argv, to: "\(settings.runtimeFolder)/engine.argv", mode: 0o644)
+            try ports.files.writeForThisBoot(argv, to: argumentsFile, mode: 0o644)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
         }

@@ -22,7 +22,8 @@ struct RealParts {
                 ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
-            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor())
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log,
+            gpuMeter: units.map { _ in UnitGPUMeter() }, shutdownMonitor: LogindMonitor())
         let caches = "\(settings.stateFolder)/caches"
         ports.cacheCarrier =
             units == nil

@@ -41,13 +41,16 @@ struct RunCommand: AsyncParsableCommand {
         let log = AgentLogs.standard()
         defer { log.drain() }
         let lock = try takePlace(settings)
-        let ending = await serve(settings, signals: signals, log: log)
+        let heartbeat = KeptListener("heartbeat")
+        let listener = heartbeat.take(host: settings.heartbeatAddress, port: settings.heartbeatPort)
+        let ending = await serve(settings, signals: signals, log: log, heartbeat, listener)
         withExtendedLifetime(lock) {}
         if ending == .handedOver { throw AgentExit.restart }
     }
 
     private func serve(
-        _ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: any AgentLog
+        _ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: any AgentLog, _ heartbeat: KeptListener,
+        _ listener: Int32?
     ) async -> Agent.Ending {
         let parts = RealParts(settings: settings, log: log)
         let view = NodeView()
@@ -58,7 +61,7 @@ struct RunCommand: AsyncParsableCommand {
         }
         let listen: @Sendable () async -> Void = {
             do throws(HeartbeatServerFailure) {
-                let port = try await server.start()
+                let port = try await server.start(on: listener, keep: heartbeat.keep)
                 log.write(.info, "heartbeat on http://\(settings.heartbeatAddress):\(port)")
             } catch {
                 // A node that serves is worth more than a node that can be polled; the events still tell.

@@ -56,6 +56,18 @@ package enum EngineCommand {
         install.effectiveVLLM >= EngineVersion(0, 18)
     }
 
+    /// What such a command lets requests in flight have after SIGTERM; nil where they are dropped. As argparse has it,
+    /// the last one counts: an operator's own arguments come after the agent's.
+    package static func drainSeconds(in arguments: [String]) -> Int? {
+        let flag = "--shutdown-timeout"
+        var found: Int?
+        for (index, argument) in arguments.enumerated() {
+            if argument == flag, index + 1 < arguments.count { found = Int(arguments[index + 1]) ?? found }
+            if argument.hasPrefix(flag + "=") { found = Int(argument.dropFirst(flag.count + 1)) ?? found }
+        }
+        return found.flatMap { $0 > 0 ? $0 : nil }
+    }
+
     /// vLLM 0.23 and 0.24 refuse 0 and -1 here; the environment carries the limit for them instead.
     static func limitGoesInConfig(_ limit: Int64, version: EngineVersion) -> Bool {
         limit > 0 || version < EngineVersion(0, 23) || version >= EngineVersion(0, 25)

@@ -65,7 +65,7 @@ extension FailureSignature {
         FailureSignature(.credentialsRejected, "(ExpiredToken"),
         FailureSignature(.credentialsRejected, "(InvalidToken"),
         FailureSignature(.credentialsRejected, "(TokenRefreshRequired)"),
-        FailureSignature(.credentialsRejected, "(RequestTimeTooSkewed)"),
+        FailureSignature(.clockSkewed, "(RequestTimeTooSkewed)"),
         FailureSignature(.credentialsRejected, "(AuthorizationHeaderMalformed)"),
         FailureSignature(.credentialsRejected, "An error occurred (401)"),
         FailureSignature(.credentialsRejected, "An error occurred (403)"),

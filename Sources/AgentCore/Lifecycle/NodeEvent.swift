@@ -12,7 +12,9 @@ package enum NodeEvent: Equatable, Sendable {
     case startExpected(generation: Int64, StartExpectation)
     /// Comes before `prepared` or `preparationFailed`, where there is a preflight.
     case preflightDone(generation: Int64, PreflightReport)
-    case prepared(generation: Int64)
+    /// `engineDrains`: how long the engine goes on by itself after SIGTERM, zero for one that drops everything; nil
+    /// where nobody knows.
+    case prepared(generation: Int64, engineDrains: Duration? = nil)
     case preparationFailed(generation: Int64, FailureReport)
 
     /// An engine of an earlier agent was found. The first event of all where there is one.
@@ -60,6 +62,10 @@ package enum NodeTimer: Hashable, Sendable {
     case probe
     case canary
     case settle
+    /// The engine's own time after SIGTERM fits into what is left of the drain.
+    case ask
+    /// The drain that an operator grants is over.
+    case drained
     case secondTerminate
     case kill
     case leftovers

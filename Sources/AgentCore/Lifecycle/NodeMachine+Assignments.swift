@@ -86,13 +86,17 @@ extension NodeMachine {
 // MARK: Preparation
 
 extension NodeMachine {
-    mutating func prepared(_ prepared: Int64, at now: BootInstant) -> [NodeAction] {
+    mutating func prepared(
+        _ prepared: Int64, engineDrains: Duration?, at now: BootInstant
+    ) -> [NodeAction] {
         isPreparationInFlight = false
         switch state {
         case .preparing(let assignment):
             guard assignment.generation == prepared, !isHeld else { return prepare(assignment) }
             timeline.record(.preflightDone, at: now, source: .agent)
-            state = .running(EngineRun(assignment))
+            var run = EngineRun(assignment)
+            run.drains = engineDrains
+            state = .running(run)
             return [.startEngine(generation: prepared)]
         case .waiting, .running, .stopping, .backoff, .failed, .leaving, .finished:
             return []

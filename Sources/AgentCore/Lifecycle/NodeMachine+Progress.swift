@@ -67,7 +67,7 @@ extension FailureReport {
             return FailureReport(
                 .stalled,
                 message: "the start stands still\(place): no line of the log, no CPU time, no byte from disk or"
-                    + " network for \(seconds) s",
+                    + " network, no GPU memory taken (where it can be seen) for \(seconds) s",
                 process: "agent")
         case .connection:
             return FailureReport(

@@ -11,6 +11,12 @@ extension ReconstructedFailure {
                 "botocore.exceptions.ClientError: An error occurred (InvalidAccessKeyId) when calling the "
                     + "ListObjectsV2 operation: The Access Key Id you provided does not exist in our records.")),
         ReconstructedFailure(
+            "a clock that is wrong", .clockSkewed, "APIServer", "RequestTimeTooSkewed",
+            log: inServer(
+                "botocore.exceptions.ClientError: An error occurred (RequestTimeTooSkewed) when calling the "
+                    + "ListObjectsV2 operation: The difference between the request time and the server's time is too "
+                    + "large.")),
+        ReconstructedFailure(
             "a store that does not answer", .endpointStalled, "APIServer", "Read timeout on endpoint URL",
             log: inServer(
                 "botocore.exceptions.ReadTimeoutError: Read timeout on endpoint URL: \"http://127.0.0.1:9/models\"")),
