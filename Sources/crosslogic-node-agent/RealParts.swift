@@ -28,7 +28,8 @@ struct RealParts {
         ports.cacheCarrier =
             units == nil
             ? LocalCacheCarrier(
-                root: "\(settings.cacheFolder)/vllm", folder: caches, reference: "\(settings.runtimeFolder)/engine.argv")
+                root: "\(settings.cacheFolder)/vllm", folder: caches, reference: "\(settings.runtimeFolder)/engine.argv"
+            )
             : UnitCacheCarrier(stateFolder: settings.stateFolder)
         ports.readAhead =
             units == nil ? LocalReadAheadRecorder(path: "\(settings.stateFolder)/read-ahead") : UnitReadAheadRecorder()

@@ -6,7 +6,9 @@ struct BytecodeTests {
     @Test("Is told where all of it is there")
     func complete() {
         var bytecode = Bytecode()
-        bytecode.read(folder: ["__init__.py", "envs.py", "data.json"], cache: ["__init__.cpython-311.pyc", "envs.cpython-311.pyc"])
+        bytecode.read(
+            folder: ["__init__.py", "envs.py", "data.json"],
+            cache: ["__init__.cpython-311.pyc", "envs.cpython-311.pyc"])
         #expect(bytecode.finding(neverWritten: true)?.level == .ok)
     }
 

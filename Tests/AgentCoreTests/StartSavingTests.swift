@@ -36,7 +36,8 @@ struct StartSavingTests {
             address: "::", port: 8000, extraArguments: ["--max-num-seqs=20"], drainSeconds: 30)
         placement.savings.on = [.captureSizes]
         let arguments = EngineCommand.arguments(for: .sample(), on: install(cpu: false), placement: placement)
-        #expect(arguments.suffix(8) == ["--cudagraph-capture-sizes", "1", "2", "4", "8", "16", "20", "--max-num-seqs=20"])
+        #expect(
+            arguments.suffix(8) == ["--cudagraph-capture-sizes", "1", "2", "4", "8", "16", "20", "--max-num-seqs=20"])
     }
 
     @Test("What the node sets itself wins")

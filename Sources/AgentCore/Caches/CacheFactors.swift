@@ -86,7 +86,8 @@ package struct CacheFactors: Sendable {
 
     static func isRelevant(_ name: String) -> Bool {
         relevantPrefixes.contains { name.hasPrefix($0) } && !irrelevantNames.contains(name)
-            && !name.hasPrefix("VLLM_LOGGING_") && !["KEY", "TOKEN", "SECRET", "PASSWORD"].contains { name.contains($0) }
+            && !name.hasPrefix("VLLM_LOGGING_")
+            && !["KEY", "TOKEN", "SECRET", "PASSWORD"].contains { name.contains($0) }
     }
 }
 

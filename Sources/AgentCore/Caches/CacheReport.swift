@@ -35,9 +35,7 @@ package enum CacheUse: Equatable, Sendable {
     /// It compiled all the same.
     case compiled(newFiles: Int)
 
-    /// - Parameters:
-    ///   - carried: paths that were unpacked.
-    ///   - present: paths that are there after the start.
+    /// `carried` was unpacked before the start, `present` is there after it.
     package init(_ signs: CompileSigns, carried: [CacheBundle.File], present: [CacheBundle.File]) {
         let known = Set(carried.map(\.path))
         let new = present.count { $0.path.hasPrefix("torch_compile_cache/") && !known.contains($0.path) }

@@ -36,7 +36,8 @@ package enum StartSaving: String, CaseIterable, Sendable {
     package func choice(_ wishes: Wishes, on install: EngineInstall, arguments: [String]) -> Choice {
         if wishes.off.contains(self) { return .off(why: "turned off by the node") }
         if let obstacle = obstacle(install, arguments) { return .off(why: obstacle) }
-        return isOnByItself || wishes.on.contains(self) ? .on : .off(why: "not measured on such a machine; may be turned on")
+        return isOnByItself || wishes.on.contains(self)
+            ? .on : .off(why: "not measured on such a machine; may be turned on")
     }
 
     private func obstacle(_ install: EngineInstall, _ arguments: [String]) -> String? {
@@ -51,7 +52,9 @@ package enum StartSaving: String, CaseIterable, Sendable {
         case .captureSizes:
             if install.isCPUBuild || Self.isEager(arguments) { return "no graphs are captured" }
             if install.effectiveVLLM < EngineVersion(0, 13) { return "not known to vLLM before 0.13" }
-            let isGiven = arguments.contains { $0.hasPrefix("--cudagraph-capture-sizes") || $0.hasPrefix("--compilation-config") }
+            let isGiven = arguments.contains {
+                $0.hasPrefix("--cudagraph-capture-sizes") || $0.hasPrefix("--compilation-config")
+            }
             if isGiven { return "the sizes are given" }
             return Self.sequences(arguments) == nil ? "--max-num-seqs is not given" : nil
         case .noPlugins: return nil

@@ -23,7 +23,8 @@ enum CacheFiles {
             }
             var bytes: [UInt8] = []
             while UInt64(bytes.count) < file.bytes {
-                let (number, start) = (offset + UInt64(bytes.count)).quotientAndRemainder(dividingBy: CacheBundle.partBytes)
+                let (number, start) = (offset + UInt64(bytes.count)).quotientAndRemainder(
+                    dividingBy: CacheBundle.partBytes)
                 let read = try? files.read("\(folder)/\(part(Int(number)))", limit: Int(CacheBundle.partBytes))
                 guard let part = read ?? nil, UInt64(part.count) > start else { break }
                 bytes += part[Int(start)...].prefix(Int(file.bytes) - bytes.count)

@@ -50,7 +50,8 @@ struct CacheWriter {
         let gone = CacheRetention.superfluous(Array(found.keys), keeping: key.digest, limit: caches.limit)
         for entry in found where gone.contains(entry.key.key) {
             try await asking { () async throws(StoreTrouble) in try await store.remove(entry.value) }
-            ports.log.write(.info, "carried caches: removed \(entry.key.bytes) bytes that were not used for the longest time")
+            ports.log.write(
+                .info, "carried caches: removed \(entry.key.bytes) bytes that were not used for the longest time")
         }
     }
 

@@ -66,9 +66,11 @@ actor CarriedCaches {
             let key = try await reader.key(of: assignment, on: install)
             let store = reader.store(caches, assignment)
             start = Start(key: key, store: store, secret: caches.signingKey)
-            guard let bytes = try await asking({ () async throws(StoreTrouble) in
-                try await store.manifest(key.digest, deadline: self.patience)
-            }) else { return .absent }
+            guard
+                let bytes = try await asking({ () async throws(StoreTrouble) in
+                    try await store.manifest(key.digest, deadline: self.patience)
+                })
+            else { return .absent }
             let manifest = try believing(bytes, key.digest, caches.signingKey, ports.signer)
             try await filing { () async throws(FileFailure) in try await carrier.prepareIncoming() }
             try await fetchParts(of: manifest, from: store, into: carrier.incoming)
@@ -175,12 +177,12 @@ actor CarriedCaches {
                 ports.log.write(
                     .warning, "carried caches were not used: \(count) files were compiled anew; differs: \(reason)")
             }
-            if case .compiled = use {} else { return try await writer.touch(restored) }
+            guard case .compiled = use else { return try await writer.touch(restored) }
         } else if case .absent = start.outcome {
             if let words = try await writer.nearest() { ports.log.write(.info, "carried caches: \(words)") }
         } else {
             // There is something that could not be believed or fetched: only who can read it may replace it.
-            if case .refused = start.outcome {} else { return }
+            guard case .refused = start.outcome else { return }
         }
         try await writer.carry(packed)
     }

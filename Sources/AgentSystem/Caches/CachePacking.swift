@@ -13,7 +13,7 @@ package enum CachePacking {
         return "part-" + String(repeating: "0", count: max(0, 5 - digits.count)) + digits
     }
 
-    /// - Parameter reference: a file written just before the engine was executed.
+    /// `reference` is a file written just before the engine was executed.
     package static func pack(root: String, into folder: String, since reference: String) throws(FileFailure) {
         try clean(folder)
         let tree = try CacheTree(root: root)

@@ -13,7 +13,7 @@ package final class UnitCacheCarrier: CacheCarrier {
     private let executor = QueueExecutor(label: "io.crosslogic.caches")
     private let door: EngineDoor
 
-    /// - Parameter stateFolder: the agent's own; others may look into it.
+    /// The state folder is the agent's own; others may look into it.
     package init(path: String = SystemdEngineHost.standardPath, stateFolder: String) {
         incoming = "\(stateFolder)/caches-incoming"
         door = EngineDoor(path, on: executor)

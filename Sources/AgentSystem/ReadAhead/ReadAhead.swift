@@ -20,12 +20,10 @@ package enum ReadAhead {
         var outcome = Outcome()
     }
 
-    /// Blocks until all is read or memory is short.
+    /// Blocks until all is asked for or memory is short.
     ///
-    /// - Parameters:
-    ///   - threads: at one time; disks that are far away answer many questions in the time of one.
-    ///   - spare: bytes of memory that must stay available.
-    ///   - available: bytes of memory that are; nil where that cannot be told, which ends it.
+    /// Many threads, because disks that are far away answer many questions in the time of one. `spare` bytes of memory
+    /// stay available; where `available` cannot tell, nothing is read.
     package static func run(
         _ plan: ReadAheadPlan, threads: Int, spare: UInt64,
         available: @escaping @Sendable () -> UInt64? = availableMemory

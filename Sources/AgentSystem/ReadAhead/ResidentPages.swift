@@ -19,7 +19,9 @@ enum ResidentPages {
         var resident: [Bool] = []
         var offset: UInt64 = 0
         while offset < size {
-            guard let pages = pages(of: file, offset: offset, length: min(Self.window, size - offset)) else { return nil }
+            guard let pages = pages(of: file, offset: offset, length: min(Self.window, size - offset)) else {
+                return nil
+            }
             resident += pages
             offset += Self.window
         }
