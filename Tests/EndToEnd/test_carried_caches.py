@@ -78,9 +78,7 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(
-    stack: Stack, plane: ScriptedControlPlane, stand_in: SimulatedEngine, start_agent: StartAgent
-) -> Fleet:
+def fleet(stack: Stack, plane: ScriptedControlPlane, stand_in: SimulatedEngine, start_agent: StartAgent) -> Fleet:
     return Fleet(stack, plane, stand_in, start_agent)
 
 

@@ -1,4 +1,4 @@
-"""Part of the group `start`: carried caches, read-ahead, and what else saves seconds of a start. The real engine only."""
+"""Part of the group `start`: carried caches, read-ahead and other savings. The real engine only."""
 
 from __future__ import annotations
 
@@ -119,8 +119,12 @@ def read_ahead(bench: Bench) -> list[Figure]:
             ahead(bench.binaries, engine, plan).wait()
             behind.append(start_seconds(stack, engine))
     return [
-        figure("start with a cold page cache over one behind a read-ahead", ratios(alone, behind), "x", better="higher"),
-        figure("start with a cold page cache over one beside a read-ahead", ratios(alone, beside), "x", better="higher"),
+        figure(
+            "start with a cold page cache over one behind a read-ahead", ratios(alone, behind), "x", better="higher"
+        ),
+        figure(
+            "start with a cold page cache over one beside a read-ahead", ratios(alone, beside), "x", better="higher"
+        ),
         figure("start with a cold page cache", alone, "s"),
         figure("the same beside a read-ahead", beside, "s"),
         figure("the same behind a read-ahead", behind, "s"),
