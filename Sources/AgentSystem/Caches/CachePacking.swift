@@ -17,9 +17,11 @@ package enum CachePacking {
     package static func pack(root: String, into folder: String, since reference: String) throws(FileFailure) {
         try clean(folder)
         let tree = try CacheTree(root: root)
+        let begin = changeTime(of: reference)
+        defer { try? CachePruning.prune(tree, usedSince: begin) }
         let bundle: CacheBundle
         do throws(CacheFault) {
-            bundle = try tree.bundle(since: changeTime(of: reference))
+            bundle = try tree.bundle(since: begin)
         } catch {
             throw FileFailure(operation: "pack", path: root, errno: EFBIG, reason: error.reason)
         }

@@ -7,6 +7,8 @@ struct CacheTree {
         var file: CacheBundle.File
         /// Seconds since 1970.
         var changedAt: Int64
+        /// Read or written. Systems that do not count reads tell the last writing.
+        var usedAt: Int64
     }
 
     private static let maximumDepth = 12
@@ -31,7 +33,7 @@ struct CacheTree {
     private func isSmall(_ entry: Entry) -> Bool { !entry.file.path.hasPrefix("torch_compile_cache/") }
 
     /// The folder of one compilation, which is of use as a whole or not at all.
-    private static func cache(of path: String) -> String {
+    static func cache(of path: String) -> String {
         let parts = path.split(separator: "/")
         return parts.prefix(parts.count > 2 && parts[1] == "torch_aot_compile" ? 3 : 2).joined(separator: "/")
     }
@@ -48,7 +50,9 @@ struct CacheTree {
             case .regular where entries.count <= CacheBundle.maximumFiles:
                 let file = CacheBundle.File(
                     path: path, bytes: UInt64(status.st_size), isExecutable: status.st_mode & 0o100 != 0)
-                entries.append(Entry(file: file, changedAt: Int64(status.st_mtim.tv_sec)))
+                let changedAt = Int64(status.st_mtim.tv_sec)
+                let usedAt = max(changedAt, Int64(status.st_atim.tv_sec))
+                entries.append(Entry(file: file, changedAt: changedAt, usedAt: usedAt))
             default: break
             }
         }

@@ -125,6 +125,24 @@ struct CachePackingTests {
         #expect(try LinuxFileStore().list(folder.path) == ["staging"] || FileKind(at: folder.file("victim")) == nil)
     }
 
+    @Test("Compilations that nobody has used for the longest time go, never those of this start")
+    func pruning() throws {
+        let text = String(repeating: "x", count: 100)
+        try put(text, "torch_compile_cache/oldest/model", age: 3000)
+        try put(text, "torch_compile_cache/torch_aot_compile/old/model", age: 2000)
+        try put(text, "torch_compile_cache/new/model", age: 10)
+        try put("small", "modelinfos/llama.json", age: 9000)
+        let tree = try CacheTree(root: root)
+        let now = Int64(time(nil))
+        try CachePruning.prune(tree, limit: 200, usedSince: now - 60)
+        #expect(try CacheTree(root: root).entries.map(\.file.path).sorted().first == "modelinfos/llama.json")
+        #expect(FileKind(at: "\(root)/torch_compile_cache/oldest/model") == nil)
+        #expect(FileKind(at: "\(root)/torch_compile_cache/torch_aot_compile/old/model") == .regular)
+        try CachePruning.prune(try CacheTree(root: root), limit: 0, usedSince: now - 60)
+        #expect(FileKind(at: "\(root)/torch_compile_cache/torch_aot_compile/old/model") == nil)
+        #expect(FileKind(at: "\(root)/torch_compile_cache/new/model") == .regular)
+    }
+
     @Test("A cancelled wait does not wait for the disk")
     func abandoned() async throws {
         let carrier = LocalCacheCarrier(root: root, folder: staging, reference: "\(root)/reference")
