@@ -19,6 +19,10 @@ package struct AgentPorts: Sendable {
     package var gpuMeter: (any GPUMeter)?
     /// nil where nobody announces a shutdown.
     package var shutdownMonitor: (any ShutdownMonitor)?
+    /// nil where caches are not carried.
+    package var cacheCarrier: (any CacheCarrier)?
+    /// nil where nothing is remembered for the next boot.
+    package var readAhead: (any ReadAheadRecorder)?
 
     package init(
         engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient,
