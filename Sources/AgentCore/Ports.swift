@@ -223,3 +223,26 @@ package enum OperatorLogLevel: Int, Sendable {
     case info = 6
     case debug = 7
 }
+
+/// Takes the engine's caches out of its folder and puts carried ones in, with the rights of the engine's own user.
+package protocol CacheCarrier: Sendable {
+    /// Where `pack` leaves its work: `index` and `part-00000` and on.
+    var outgoing: String { get }
+    /// Where `unpack` finds the same. The agent writes there, nobody else.
+    var incoming: String { get }
+    /// Makes the folder that `unpack` reads from, empty, for the agent to fill and for the engine's user to read.
+    func prepareIncoming() async throws(FileFailure)
+    /// What the running engine has written, or all where it has written nothing. Gives up waiting when the task is
+    /// cancelled; what has begun goes on.
+    func pack() async throws(FileFailure)
+    /// Files that are there already stay as they are.
+    func unpack() async throws(FileFailure)
+    /// Removes what `pack` has left.
+    func clean() async
+}
+
+/// Remembers which parts of the engine's program files its start needed, for the next boot.
+package protocol ReadAheadRecorder: Sendable {
+    /// Returns when that is done, or when the task is cancelled.
+    func record(engine executable: String) async
+}

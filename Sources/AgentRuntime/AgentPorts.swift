@@ -19,10 +19,15 @@ package struct AgentPorts: Sendable {
     package var gpuMeter: (any GPUMeter)?
     /// nil where nobody announces a shutdown.
     package var shutdownMonitor: (any ShutdownMonitor)?
+    /// nil where caches are not carried.
+    package var cacheCarrier: (any CacheCarrier)?
+    /// nil where nothing is remembered for the next boot.
+    package var readAhead: (any ReadAheadRecorder)?
 
     package init(
-        engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient, files: any FileStore,
-        fetcher: any ObjectFetcher, models: any ModelStorage, serviceManager: any ServiceManager, portInspector: any PortInspector,
+        engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient,
+        files: any FileStore, fetcher: any ObjectFetcher, models: any ModelStorage, serviceManager: any ServiceManager,
+        portInspector: any PortInspector,
         trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
         log: any OperatorLog, gpuMeter: (any GPUMeter)? = nil, shutdownMonitor: (any ShutdownMonitor)? = nil
     ) {

@@ -34,6 +34,10 @@ package struct AgentSettings: Sendable {
     /// A start without a sign of life for this long is ended; 0 never.
     package var stallSeconds: Int
     package var preflight: PreflightMode
+    /// What makes starts shorter, where the node does not leave that to the agent.
+    package var savings: StartSaving.Wishes
+    /// nil: they stay on this node.
+    package var caches: CacheSettings?
     /// The cloud by name, where the machine's own word is not to be taken; nil finds out.
     package var cloud: String?
     /// From a preemption notice to the power button, where the machine was created with one (GCP).
@@ -60,8 +64,20 @@ package struct AgentSettings: Sendable {
     package static let defaultEngines = ["/opt/crosslogic/engine/bin/vllm", "/opt/vllm/bin/vllm"]
 
     package var placement: EnginePlacement {
-        EnginePlacement(
+        var placement = EnginePlacement(
             address: engineAddress, port: enginePort, extraArguments: engineArguments, drainSeconds: drainSeconds)
+        placement.savings = savings
+        return placement
+    }
+
+    /// Of an engine for this assignment, all of it.
+    func engineEnvironment(
+        for assignment: Assignment, on install: EngineInstall, loading: WeightLoading? = nil,
+        tuned: [EnvironmentVariable] = []
+    ) -> [EnvironmentVariable] {
+        EngineEnvironment.variables(
+            for: assignment, on: install, inherited: environment, cacheFolder: cacheFolder, loading: loading,
+            tuned: tuned, savings: savings.savings(for: assignment, on: install, node: engineArguments))
     }
 }
 
@@ -109,6 +125,8 @@ extension AgentSettings {
         readiness = reader.choice("CROSSLOGIC_NOTIFY_READY") ?? .model
         stallSeconds = Int(reader.integer("CROSSLOGIC_STALL_AFTER", in: 0...3600) ?? 60)
         preflight = reader.choice("CROSSLOGIC_PREFLIGHT") ?? .on
+        caches = reader.caches()
+        savings = reader.savings()
         cloud = reader.cloud("CROSSLOGIC_CLOUD")
         grantedNotice = reader.integer("CROSSLOGIC_PREEMPTION_NOTICE", in: 0...3600).map { .seconds($0) }
         certificateAuthorityFile = reader.path("CROSSLOGIC_CA_FILE")

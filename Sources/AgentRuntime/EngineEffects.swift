@@ -30,6 +30,7 @@ final class EngineEffects: Sendable {
     private let meter = LogMeter()
     private let gpus: GPUWatch
     private let preparation: StartPreparation
+    let caches: CarriedCaches
     private let logPath: String
     /// nil where the engine does not outlive the agent.
     private let keeper: LogCheckpointKeeper?
@@ -52,6 +53,7 @@ final class EngineEffects: Sendable {
         starts = StartMemory(settings: settings, ports: ports)
         loads = LoadMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
+        caches = CarriedCaches(settings: settings, ports: ports)
     }
 
     var preparer: EnginePreparer { preparation.preparer }
@@ -87,8 +89,10 @@ final class EngineEffects: Sendable {
         if let expected = await starts.expectation(for: assignment, on: install) {
             inbox.send(.startExpected(generation: generation, expected))
         }
+        async let restored: Void = caches.restore(for: assignment, on: install)
         do throws(FailureReport) {
             let plan = try await preparation.plan(for: assignment, on: install, inbox)
+            await restored
             let launch = try await write(plan, on: install)
             state.withLock {
                 $0.launch = (generation, launch)
@@ -180,6 +184,12 @@ final class EngineEffects: Sendable {
         removeFiles()
         gpus.engineEnded()
         inbox.send(last.event, at: last.at)
+    }
+
+    /// What may wait until the model serves.
+    func settle() async {
+        await caches.settle()
+        if let executable = install?.executable { await ports.readAhead?.record(engine: executable) }
     }
 
     /// Asks for a verdict before the main process has ended; it comes as `failureExplained`.

@@ -17,9 +17,7 @@ struct EnginePreparer: Sendable {
         let placement = placement(for: assignment)
         let arguments = EngineCommand.arguments(
             for: assignment, on: install, placement: placement, loading: loading)
-        let environment = EngineEnvironment.variables(
-            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
-            loading: loading, tuned: tuned)
+        let environment = settings.engineEnvironment(for: assignment, on: install, loading: loading, tuned: tuned)
         var launch = EngineStarter(settings: settings, files: ports.files)
             .launch(arguments, on: install, environment: environment)
         try write(launch)
@@ -118,15 +116,28 @@ struct EngineLocator: Sendable {
         return line.split(separator: " ").first.map(String.init)
     }
 
+    /// Names in the package folders of an engine, such as `torch-2.13.0.dist-info`.
+    func distributions(of executable: String) -> [String] {
+        packageFolders(of: executable).flatMap { (try? files.list($0)) ?? [] }
+    }
+
+    /// `site-packages` and the like, each once.
+    func packageFolders(of executable: String) -> [String] {
+        let folders = prefixes(of: executable).flatMap { packageFolders(under: $0) }
+        return folders.enumerated().filter { !folders[..<$0.offset].contains($0.element) }.map(\.element)
+    }
+
     private func readVersions(under prefix: String, into install: inout EngineInstall) {
-        let library = "\(prefix)/lib"
-        guard let pythons = try? files.list(library).filter({ $0.hasPrefix("python3") }) else { return }
-        for python in pythons {
-            for folder in ["site-packages", "dist-packages"] {
-                guard let names = try? files.list("\(library)/\(python)/\(folder)") else { continue }
-                install.read(sitePackages: names)
-            }
+        for folder in packageFolders(under: prefix) {
+            guard let names = try? files.list(folder) else { continue }
+            install.read(sitePackages: names)
         }
+    }
+
+    private func packageFolders(under prefix: String) -> [String] {
+        let library = "\(prefix)/lib"
+        let pythons = ((try? files.list(library)) ?? []).filter { $0.hasPrefix("python3") }
+        return pythons.flatMap { ["\(library)/\($0)/site-packages", "\(library)/\($0)/dist-packages"] }
     }
 
     private func parent(_ path: String) -> String {

@@ -22,7 +22,8 @@ struct EngineStarter: Sendable {
     func waiting(on install: EngineInstall) -> EngineLaunch? {
         guard settings.engineStart == .standby, let launcher = launcher(for: install) else { return nil }
         let environment = EngineEnvironment.variables(
-            beforeAssignmentOn: install, inherited: settings.environment, cacheFolder: settings.cacheFolder)
+            beforeAssignmentOn: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
+            savings: settings.savings)
         return launch(launcher.executable, launcher.waiting, environment)
     }
 

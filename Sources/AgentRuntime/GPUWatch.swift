@@ -20,9 +20,8 @@ final class GPUWatch: Sendable {
     private let untilBack: Duration
     private let state = Mutex(State())
 
-    /// - Parameters:
-    ///   - between: two looks while an engine starts. A look starts a program that asks the driver.
-    ///   - untilBack: two looks after one was ended. A driver frees what a process held within a second or two.
+    /// `between` two looks while an engine starts: each starts a program that asks the driver. `untilBack`: between two
+    /// looks after one was ended; a driver frees what a process held within a second or two.
     init(
         _ meter: (any GPUMeter)?, log: any OperatorLog, between: Duration = .seconds(10),
         untilBack: Duration = .seconds(1)
@@ -113,7 +112,8 @@ final class GPUWatch: Sendable {
             if isNews { log.write(.info, "no GPU, or no nvidia-smi to ask: GPU memory is not looked at") }
         case .failed:
             if state.withLock({ $0.isSilent.begin() }) {
-                log.write(.warning, "the GPUs' memory is not known: nvidia-smi fails, hangs or says what nobody understands")
+                let words = "nvidia-smi fails, hangs or says what nobody understands"
+                log.write(.warning, "the GPUs' memory is not known: \(words)")
             }
         case .seen:
             if state.withLock({ $0.isSilent.end() }) { log.write(.notice, "the GPUs' memory is known again") }

@@ -66,6 +66,7 @@ struct RunLoop {
     /// The one gate: the state changes first, then everything that follows is performed.
     private mutating func handle(_ event: NodeEvent, at now: BootInstant, in group: inout DiscardingTaskGroup) {
         if case .assignmentReceived(let assignment) = event { know(assignment) }
+        if case .logFact(let fact) = event { engine.caches.note(fact) }
         if case .engineAdopted(let handover, _, _) = event {
             know(handover.assignment)
             outbox.follow(handover.assignment)
@@ -115,7 +116,9 @@ struct RunLoop {
         // Told together, in `ServiceReport` and `add`.
         case .notifyReady, .notifyStopping, .extendStartTimeout, .report: break
         case .learn(let lesson, let key): group.addTask { await engine.loads.learn(lesson, for: key) }
-        case .remember(let record): group.addTask { await engine.starts.learn(record) }
+        case .remember(let record):
+            group.addTask { await engine.starts.learn(record) }
+            group.addTask { await engine.settle() }
         case .preempt(let action): preempt(action, in: &group)
         case .tell(let message):
             let execution = agent.ports.engineHost.execution

@@ -15,7 +15,7 @@ struct NodeAgent: AsyncParsableCommand {
         version: AgentVersion.text,
         subcommands: [
             RunCommand.self, StatusCommand.self, TimelineCommand.self, ExplainCommand.self, PreflightCommand.self,
-            PlanCommand.self, ExecEngineCommand.self,
+            PlanCommand.self, ReadAheadCommand.self, ExecEngineCommand.self, CachesCommand.self,
         ])
 }
 

@@ -30,13 +30,17 @@ struct PlanCommand: AsyncParsableCommand {
 
     private static func document(_ plan: LaunchPlan) -> JSONValue {
         let environment = plan.environment.map { ($0.name, JSONValue.string(plan.shown($0))) }
-        let choices = plan.choices.map { choice in
-            (choice.name, JSONValue.object(["value": .string(choice.value), "reason": .string(choice.reason)]))
+        let table = { (rows: [(name: String, value: String, reason: String)]) -> JSONValue in
+            let fields = rows.map { row in
+                (row.name, JSONValue.object(["value": .string(row.value), "reason": .string(row.reason)]))
+            }
+            return .object(Dictionary(fields) { $1 })
         }
         return .object([
             "argv": .array(plan.arguments.map(JSONValue.string)),
             "environment": .object(Dictionary(environment) { $1 }),
-            "streamer": .object(Dictionary(choices) { $1 }),
+            "streamer": table(plan.choices),
+            "savings": table(plan.savings),
             "preflight": SnapshotCodec.preflight(plan.outcome.report),
         ])
     }
@@ -53,6 +57,8 @@ struct PlanCommand: AsyncParsableCommand {
         lines += plan.environment.map { "\($0.name)=\(plan.shown($0))" }
         lines += ["", "# command", plan.arguments.map(quoted).joined(separator: " "), "", "# streamer"]
         lines += plan.choices.map { Table.padded($0.name, 20) + Table.padded($0.value, 14) + $0.reason }
+        lines += ["", "# savings"]
+        lines += plan.savings.map { Table.padded($0.name, 20) + Table.padded($0.value, 14) + $0.reason }
         return lines + ["", "# preflight"] + PreflightCommand.lines(plan.outcome.report)
     }
 }

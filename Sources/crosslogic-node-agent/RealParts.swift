@@ -18,7 +18,7 @@ struct RealParts {
         fetcher = CurlObjectFetcher(settings: curl, clocks: clocks)
         let units = settings.engineHost == .systemd ? SystemdEngineHost(clocks: clocks) : nil
         service = NotifySocket(door: units.map { _ in SystemdEngineHost.standardPath })
-        ports = AgentPorts(
+        var ports = AgentPorts(
             engineHost: units
                 ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), fetcher: fetcher,
@@ -26,6 +26,16 @@ struct RealParts {
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
             random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log,
             gpuMeter: units.map { _ in UnitGPUMeter() }, shutdownMonitor: LogindMonitor())
+        let caches = "\(settings.stateFolder)/caches"
+        ports.cacheCarrier =
+            units == nil
+            ? LocalCacheCarrier(
+                root: "\(settings.cacheFolder)/vllm", folder: caches, reference: "\(settings.runtimeFolder)/engine.argv"
+            )
+            : UnitCacheCarrier(stateFolder: settings.stateFolder)
+        ports.readAhead =
+            units == nil ? LocalReadAheadRecorder(path: "\(settings.stateFolder)/read-ahead") : UnitReadAheadRecorder()
+        self.ports = ports
     }
 
     func close() async {

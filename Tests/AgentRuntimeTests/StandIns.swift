@@ -11,7 +11,8 @@ extension AgentPorts {
     ) -> AgentPorts {
         AgentPorts(
             engineHost: StandInEngineHost(), engineLog: SilentEngineLog(), http: http, files: files,
-            fetcher: models, models: models, serviceManager: RecordingServiceManager(), portInspector: StandInPortInspector(),
+            fetcher: models, models: models, serviceManager: RecordingServiceManager(),
+            portInspector: StandInPortInspector(),
             trafficMeter: BlindTrafficMeter(), clocks: SteppingClocks(), random: random, signer: FixedSigner(), log: log
         )
     }

@@ -16,7 +16,8 @@ package final class InMemoryModels: ModelStorage, ObjectFetcher {
     private let answer: Answer
 
     /// Answers each request with the bytes that are to be written.
-    package init(_ answer: @escaping Answer = { _ throws(FetchFailure) in throw .network(HTTPFailure(.other, "none")) }) {
+    package init(_ answer: @escaping Answer = { _ throws(FetchFailure) in throw .network(HTTPFailure(.other, "none")) })
+    {
         self.answer = answer
     }
 

@@ -7,6 +7,8 @@ package struct EnginePlacement: Equatable, Sendable {
     package var extraArguments: [String]
     /// Seconds the engine may go on decoding after SIGTERM.
     package var drainSeconds: Int
+    /// What the node wants of each.
+    package var savings = StartSaving.Wishes()
 
     package init(address: String, port: UInt16, extraArguments: [String], drainSeconds: Int) {
         self.address = address
@@ -45,7 +47,11 @@ package enum EngineCommand {
         if version < EngineVersion(0, 10, 1) { arguments.append("--disable-log-requests") }
         if drains(install) { arguments += ["--shutdown-timeout", String(placement.drainSeconds)] }
         arguments += ["--host", placement.address, "--port", String(placement.port)]
-        return arguments + assignment.extraArguments + placement.extraArguments
+        let given = assignment.extraArguments + placement.extraArguments
+        for saving in placement.savings.savings(for: assignment, on: install, node: placement.extraArguments) {
+            arguments += saving.arguments(given)
+        }
+        return arguments + given
     }
 
     /// Whether SIGTERM lets requests in flight come to their end.

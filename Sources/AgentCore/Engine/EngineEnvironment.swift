@@ -17,10 +17,10 @@ package enum EngineEnvironment {
     ]
 
     /// `inherited` is the agent's own environment. `cacheFolder` is absolute and the same on every node: paths are
-    /// part of the compile cache's key. `tuned` yields to what the node sets itself.
+    /// part of the compile cache's key. `tuned` and the savings yield to what the node sets itself.
     package static func variables(
         for assignment: Assignment, on install: EngineInstall, inherited: [String: String], cacheFolder: String,
-        loading: WeightLoading? = nil, tuned: [EnvironmentVariable] = []
+        loading: WeightLoading? = nil, tuned: [EnvironmentVariable] = [], savings: [StartSaving] = []
     ) -> [EnvironmentVariable] {
         var variables: [String: Secret] = [:]
         for (name, value) in inherited where isInherited(name) { variables[name] = Secret(value) }
@@ -28,10 +28,12 @@ package enum EngineEnvironment {
         variables["PATH"] = Secret(path(inherited: inherited["PATH"], executable: install.executable))
         var defaults = defaults(cacheFolder: cacheFolder)
         defaults += assignment.isOnHub ? hub(install) : offline(install.effectiveVLLM)
+        defaults += savings.flatMap { $0.environment(cacheFolder: cacheFolder) }
         if assignment.useRunaiStreamer {
             defaults += tuned + streamerDefaults
             // The sharded loader has its limit among `tuned`.
-            if loading?.format != .sharded, let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM) {
+            if loading?.format != .sharded, let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM)
+            {
                 variables[limit.name] = limit.value
             }
         }
@@ -44,12 +46,15 @@ package enum EngineEnvironment {
 
     /// The same for an engine that waits for an assignment: all of the node's own, and no secret.
     package static func variables(
-        beforeAssignmentOn install: EngineInstall, inherited: [String: String], cacheFolder: String
+        beforeAssignmentOn install: EngineInstall, inherited: [String: String], cacheFolder: String,
+        savings: StartSaving.Wishes = StartSaving.Wishes()
     ) -> [EnvironmentVariable] {
         var variables: [String: String] = [:]
         for (name, value) in inherited where isInherited(name) && !isSecret(name, value) { variables[name] = value }
         variables["PATH"] = path(inherited: inherited["PATH"], executable: install.executable)
-        let defaults = defaults(cacheFolder: cacheFolder) + offline(install.effectiveVLLM) + streamerDefaults
+        var defaults = defaults(cacheFolder: cacheFolder) + offline(install.effectiveVLLM)
+        defaults += savings.savings(on: install, arguments: []).flatMap { $0.environment(cacheFolder: cacheFolder) }
+        defaults += streamerDefaults
         for variable in defaults where variables[variable.name] == nil {
             variables[variable.name] = variable.value.reveal()
         }

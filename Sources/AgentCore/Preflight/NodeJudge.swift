@@ -19,10 +19,14 @@ package struct NodeJudge: Sendable {
     let arguments: [String]
     /// Of the weights, where the store told.
     let weightBytes: UInt64?
+    /// Processes that may take the streamer's memory limit each.
+    let buffers: Int
 
     package init(
-        _ facts: NodeFacts, install: EngineInstall, assignment: Assignment, arguments: [String], weightBytes: UInt64?
+        _ facts: NodeFacts, install: EngineInstall, assignment: Assignment, arguments: [String], weightBytes: UInt64?,
+        buffers: Int? = nil
     ) {
+        self.buffers = buffers ?? max(1, assignment.tensorParallelSize)
         self.facts = facts
         self.install = install
         self.assignment = assignment
@@ -85,11 +89,10 @@ package struct NodeJudge: Sendable {
 
     private var memory: PreflightFinding? {
         guard assignment.useRunaiStreamer, let available = facts.availableMemory else { return nil }
-        let ranks = UInt64(max(1, assignment.tensorParallelSize))
         let limit = assignment.streamerMemoryLimit
         guard let perRank = limit > 0 ? UInt64(limit) : limit < 0 ? weightBytes : nil else { return nil }
         // A buffer is never larger than what is read into it.
-        let wanted = min(perRank, weightBytes ?? perRank).multipliedReportingOverflow(by: ranks).partialValue
+        let wanted = min(perRank, weightBytes ?? perRank).multipliedReportingOverflow(by: UInt64(buffers)).partialValue
         let message =
             "\(StoreJudge.gigabytes(available)) are available; the streamer may use \(StoreJudge.gigabytes(wanted))"
         guard available < wanted else { return .ok(.memory, message) }

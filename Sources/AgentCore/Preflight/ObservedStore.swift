@@ -7,11 +7,14 @@ package struct StoredObject: Equatable, Sendable {
     package var bytes: UInt64
     /// The store's word for this content: its ETag, without quotes; nil where it told none.
     package var tag: String?
+    /// RFC 3339, as the store writes it.
+    package var modifiedAt: String?
 
-    package init(name: String, bytes: UInt64, tag: String? = nil) {
+    package init(name: String, bytes: UInt64, tag: String? = nil, modifiedAt: String? = nil) {
         self.name = name
         self.bytes = bytes
         self.tag = tag
+        self.modifiedAt = modifiedAt
     }
 
     /// What the streamer reads: it takes every one that lies directly under the prefix, whatever the index says.

@@ -70,6 +70,7 @@ package enum PreflightCheck: String, CaseIterable, Sendable {
     case tokenizer
     case engine
     case streamer
+    case bytecode
     case arguments
     case descriptors
     case memory

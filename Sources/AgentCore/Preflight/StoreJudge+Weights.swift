@@ -74,9 +74,9 @@ extension StoreJudge {
         let wanted = assignment.tensorParallelSize
         guard !files.byRank.isEmpty else { return [] }
         if use == .streamedByRank { return [.ok(.shards, "there are files for each of \(wanted) ranks")] }
-        let message = "there are files for ranks \(files.byRank.keys.sorted().map(String.init).joined(separator: ", "))"
+        let there = files.byRank.keys.sorted().map(String.init).joined(separator: ", ")
         let isAll = files.objects.count == store.weights.count
-        let said = "\(message); tensor_parallel_size is \(wanted)"
+        let said = "there are files for ranks \(there); tensor_parallel_size is \(wanted)"
         return [isAll ? cannotLoad(.shards, .weightsFormat, said) : .warn(.shards, .weightsFormat, said)]
     }
 
@@ -153,7 +153,9 @@ extension StoreJudge {
 
     private var largestTensor: [PreflightFinding] {
         let limit = assignment.streamerMemoryLimit
-        guard use == .streamed || use == .streamedByRank, limit > 0, let largest = store.largestTensorBytes, largest > UInt64(limit) else { return [] }
+        guard use == .streamed || use == .streamedByRank, limit > 0, let largest = store.largestTensorBytes,
+            largest > UInt64(limit)
+        else { return [] }
         return [
             .fatal(
                 .memory, .memoryLimitTooSmall,

@@ -75,7 +75,8 @@ extension NodeMachine {
             phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
             estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
-            preflight: preflight, download: download, load: load, rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
+            preflight: preflight, download: download, load: load,
+            rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
             versions: versions, isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
             place: notices.place)
     }

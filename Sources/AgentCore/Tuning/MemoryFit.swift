@@ -40,5 +40,6 @@ struct MemoryFit {
         loading.isDistributed && install.streamer.map { $0 >= EngineVersion(0, 17) } == true
     }
 
-    private var sharers: Int { isOfNode ? 1 : max(1, assignment.tensorParallelSize) }
+    /// Processes that take the limit each.
+    var sharers: Int { isOfNode ? 1 : max(1, assignment.tensorParallelSize) }
 }

@@ -15,6 +15,8 @@ package struct StreamerTuning: Equatable, Sendable {
     package var loading: Chosen<WeightLoading>
     package var concurrency: Chosen<Int>
     package var memoryLimit: Chosen<Int64>
+    /// How many processes may take so much each.
+    package var buffers: Int
     /// Bytes of one request.
     package var chunkBytes: Chosen<Int>
     /// Milliseconds in which a connection must move at all.
@@ -56,10 +58,11 @@ package struct StreamerTuning: Equatable, Sendable {
             streamer: install.streamer, cores: facts.cores, learned: learned)
         concurrency = fit.concurrency
         connections = fit.downloadConnections(atMost: Self.mostConnections, usual: Self.usualConnections)
-        memoryLimit = MemoryFit(
+        let memory = MemoryFit(
             assignment: assignment, row: row, install: install, facts: facts, weightBytes: bytes,
-            largestTensor: store?.largestTensorBytes, loading: loading.value, learned: learned
-        ).limit
+            largestTensor: store?.largestTensorBytes, loading: loading.value, learned: learned)
+        memoryLimit = memory.limit
+        buffers = memory.sharers
         requestTimeout = Self.given("RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS", inherited) ?? Self.timeout(link: link)
         connectionCap = Self.connectionCap(facts, concurrency: concurrency.value, inherited)
         expected = row.map { row in

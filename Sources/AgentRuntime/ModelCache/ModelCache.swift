@@ -118,8 +118,10 @@ actor ModelCache {
 
     private func folderName(_ store: ObservedStore, source: String) -> String {
         let digits = Array("0123456789abcdef".utf8)
-        let digest = signer.sha256([UInt8](source.utf8)).prefix(8).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        let readable = "\(store.bucket)/\(store.prefix)".split(separator: "/").joined(separator: "--").utf8.map { byte in
+        let digest = signer.sha256([UInt8](source.utf8)).prefix(8)
+            .flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        let path = "\(store.bucket)/\(store.prefix)".split(separator: "/").joined(separator: "--")
+        let readable = path.utf8.map { byte in
             let isPlain =
                 (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
                 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")

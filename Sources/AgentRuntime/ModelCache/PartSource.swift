@@ -97,7 +97,8 @@ struct PartSource: Sendable {
             return DownloadTrouble(HTTPFailure(.tooLarge, "the store ignores ranges"), of: part.file.name)
         }
         guard count == Int(part.bytes) else {
-            return DownloadTrouble(HTTPFailure(.truncated, "it sent \(count) of \(part.bytes) bytes"), of: part.file.name)
+            let short = HTTPFailure(.truncated, "it sent \(count) of \(part.bytes) bytes")
+            return DownloadTrouble(short, of: part.file.name)
         }
         if isOfStore, let tag = part.file.tag, let now = answer.headers["etag"].flatMap(StoredObject.tag), now != tag {
             return DownloadTrouble(changed: part.file.name)

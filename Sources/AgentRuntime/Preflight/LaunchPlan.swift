@@ -14,13 +14,21 @@ package struct LaunchPlan: Sendable {
         arguments =
             [outcome.install.executable]
             + EngineCommand.arguments(for: tuned, on: outcome.install, placement: settings.placement, loading: loading)
-        environment = EngineEnvironment.variables(
-            for: tuned, on: outcome.install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
-            loading: loading, tuned: outcome.tuning.variables)
+        environment = settings.engineEnvironment(
+            for: tuned, on: outcome.install, loading: loading, tuned: outcome.tuning.variables)
+        let given = assignment.extraArguments + settings.engineArguments
+        savings = StartSaving.allCases.map { saving in
+            switch saving.choice(settings.savings, on: outcome.install, arguments: given) {
+            case .on: (saving.rawValue, "on", saving.reason)
+            case .off(let why): (saving.rawValue, "off", why)
+            }
+        }
         redaction = Redaction(assignment.secrets)
     }
 
     private let redaction: Redaction
+    /// `(name, on or off, reason)` of what makes a start shorter.
+    package let savings: [(name: String, value: String, reason: String)]
 
     /// Names that hold a secret whoever set them: the engine inherits tokens of the node's own, too.
     private static let secretWords = ["KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL"]

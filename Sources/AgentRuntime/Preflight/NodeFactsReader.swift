@@ -35,6 +35,17 @@ actor NodeFactsReader {
         return facts
     }
 
+    /// Of the Python packages in these folders.
+    func readBytecode(_ packageFolders: [String]) -> Bytecode {
+        var bytecode = Bytecode()
+        for packages in packageFolders {
+            for folder in Bytecode.folders.map({ "\(packages)/\($0)" }) {
+                bytecode.read(folder: list(folder), cache: list("\(folder)/__pycache__"))
+            }
+        }
+        return bytecode
+    }
+
     /// nil where there is no such file, or none that may be read: then that fact is not known.
     private func text(_ path: String) -> String? {
         (try? files.read(path, limit: 1 << 20)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) }

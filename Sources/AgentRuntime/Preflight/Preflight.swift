@@ -62,6 +62,8 @@ package struct Preflight: Sendable {
         let begun = ports.clocks.now()
         async let readFacts = node.read()
         async let learned = loads.learned(for: assignment)
+        async let bytecode = node.readBytecode(
+            EngineLocator(settings: settings, files: ports.files).packageFolders(of: install.executable))
         let store = await look(assignment, deadline: begun + Self.patience)
         let facts = await readFacts
         let tuning = StreamerTuning(
@@ -74,10 +76,14 @@ package struct Preflight: Sendable {
         var findings: [PreflightFinding] = [portFinding]
         if let store { findings += judge(store, for: tuned, use: use(of: tuning, arguments, assignment)) }
         findings += NodeJudge(
-            facts, install: install, assignment: tuned, arguments: arguments, weightBytes: weightBytes
+            facts, install: install, assignment: tuned, arguments: arguments, weightBytes: weightBytes,
+            buffers: tuning.buffers
         ).findings()
         let (cached, folder) = await cacheFindings(assignment, store)
         findings += cached
+        findings += [
+            await bytecode.finding(neverWritten: settings.environment["PYTHONDONTWRITEBYTECODE"]?.isEmpty == false)
+        ].compactMap { $0 }
         let networkBytes = weightBytes.map { $0.multipliedReportingOverflow(by: UInt64(tuning.copies)).partialValue }
         if let weightBytes {
             findings += Self.expectation(facts, assignment, weightBytes: weightBytes, copies: tuning.copies)

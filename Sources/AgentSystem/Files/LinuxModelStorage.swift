@@ -35,7 +35,9 @@ package struct LinuxModelStorage: ModelStorage {
 
     package func makeFolder(_ folder: String) throws(FileFailure) {
         if FileKind(at: folder) == .directory { return }
-        if let slash = folder.lastIndex(of: "/"), slash != folder.startIndex { try makeFolder(String(folder[..<slash])) }
+        if let slash = folder.lastIndex(of: "/"), slash != folder.startIndex {
+            try makeFolder(String(folder[..<slash]))
+        }
         do throws(SystemError) {
             if mkdir(folder, Self.folderMode) == -1 {
                 guard errno != EEXIST else { return }

@@ -36,9 +36,8 @@ package final class HeartbeatServer: Sendable {
     /// Answers from here on, and returns the port. To be called once: everything it makes lives until `run()` has
     /// ended, which must follow.
     ///
-    /// - Parameters:
-    ///   - listener: a socket that listens already, which the server owns from here on.
-    ///   - keep: is given a socket that the server has made itself, and must not close it.
+    /// `listener` is a socket that listens already; the server owns it from here on. `keep` is given one that the server
+    /// has made itself, and must not close it.
     package func start(
         on listener: Int32? = nil, keep: @escaping @Sendable (Int32) -> Void = { _ in }
     ) async throws(HeartbeatServerFailure) -> UInt16 {

@@ -18,7 +18,9 @@ package struct S3Listing: Equatable, Sendable {
                     throw .notUnderstood("an object of the listing has no key or no size")
                 }
                 listing.objects.append(
-                    StoredObject(name: key, bytes: size, tag: fields["ETag"].flatMap(StoredObject.tag)))
+                    StoredObject(
+                        name: key, bytes: size, tag: fields["ETag"].flatMap(StoredObject.tag),
+                        modifiedAt: fields["LastModified"]))
             case "":
                 isTruncated = fields["IsTruncated"] == "true"
                 listing.continuation = fields["NextContinuationToken"]

@@ -48,8 +48,21 @@ package struct S3Requests: Sendable {
         return request
     }
 
+    /// Replaces the object. The caller has bounded the bytes; the request's time does not depend on them.
+    package func put(_ key: String, _ bytes: [UInt8], timeout: Duration) -> HTTPRequest {
+        var request = signed(.put, key: key, body: bytes)
+        request.timeout = timeout
+        return request
+    }
+
+    /// Succeeds, too, where there is no such object.
+    package func delete(_ key: String) -> HTTPRequest {
+        signed(.delete, key: key)
+    }
+
     private func signed(
-        key: String?, query: [(name: String, value: String)] = [], headers extra: [(name: String, value: Secret)] = []
+        _ method: HTTPRequest.Method = .get, key: String?, query: [(name: String, value: String)] = [],
+        headers extra: [(name: String, value: Secret)] = [], body: [UInt8]? = nil
     ) -> HTTPRequest {
         let endpoint = Endpoint(store.endpoint)
         let object = key.map { "/" + SigV4.percentEncoded($0, keepingSlashes: true) } ?? ""
@@ -57,18 +70,20 @@ package struct S3Requests: Sendable {
         let query = query.map { (name: SigV4.percentEncoded($0.name), value: SigV4.percentEncoded($0.value)) }
         let timestamp = WallClock.basicFormat(wallTime())
         var headers = extra
-        headers.append(("x-amz-content-sha256", Secret(SigV4.emptyPayload)))
+        let payload = body.map { Hexadecimal.text(signer.sha256($0)) } ?? SigV4.emptyPayload
+        headers.append(("x-amz-content-sha256", Secret(payload)))
         headers.append(("x-amz-date", Secret(timestamp)))
         if let token = store.sessionToken { headers.append(("x-amz-security-token", token)) }
         let signature = SigV4(
             accessKeyID: store.accessKeyID, secretAccessKey: store.secretAccessKey, region: Self.region, service: "s3",
             signer: signer
         ).authorization(
-            method: "GET", path: path, query: query, headers: headers + [("host", Secret(endpoint.host))],
-            timestamp: timestamp)
+            method: method.rawValue, path: path, query: query, headers: headers + [("host", Secret(endpoint.host))],
+            timestamp: timestamp, payloadHash: payload)
         let suffix = query.isEmpty ? "" : "?" + query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
-        var request = HTTPRequest(.get, endpoint.base + path + suffix, timeout: .seconds(5))
+        var request = HTTPRequest(method, endpoint.base + path + suffix, timeout: .seconds(5))
         request.headers = headers + [("Authorization", signature)]
+        request.body = body
         // boto3 in the engine goes the same way.
         request.mayUseProxy = true
         return request

@@ -34,9 +34,9 @@ package struct SigV4: Sendable {
         ].joined(separator: "\n")
         let day = String(timestamp.prefix(8))
         let scope = "\(day)/\(region)/\(service)/aws4_request"
-        let toSign = ["AWS4-HMAC-SHA256", timestamp, scope, Self.hexadecimal(signer.sha256([UInt8](canonical.utf8)))]
+        let toSign = ["AWS4-HMAC-SHA256", timestamp, scope, Hexadecimal.text(signer.sha256([UInt8](canonical.utf8)))]
             .joined(separator: "\n")
-        let signature = Self.hexadecimal(hmac(toSign, key: key(day: day)))
+        let signature = Hexadecimal.text(hmac(toSign, key: key(day: day)))
         let credential = "\(accessKeyID.reveal())/\(scope)"
         return Secret("AWS4-HMAC-SHA256 Credential=\(credential),SignedHeaders=\(names),Signature=\(signature)")
     }
@@ -58,11 +58,6 @@ package struct SigV4: Sendable {
     /// Each line ends in a line break of its own, the last one too.
     private static func canonical(_ headers: [(name: String, value: Secret)]) -> String {
         headers.sorted { $0.name < $1.name }.map { "\($0.name):\($0.value.reveal())\n" }.joined()
-    }
-
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
     /// RFC 3986 with upper-case digits, as the signature wants it; `keepingSlashes` for object keys.

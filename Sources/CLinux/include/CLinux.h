@@ -92,3 +92,10 @@ int clinux_listens_at(int descriptor, const char *address, uint16_t port);
 
 /// CLOCK_BOOTTIME minus CLOCK_MONOTONIC: the nanoseconds this machine has been suspended.
 int64_t clinux_suspended(void);
+
+/// From now on the calling thread gets the disk only when nobody else wants it, and the least share of the processors.
+/// What the kernel refuses is left as it is.
+void clinux_background_thread(void);
+
+/// Asks the kernel to have a part of a file in its page cache; the reading may go on afterwards. 0, or -1 and errno.
+int clinux_read_ahead(int file, int64_t offset, size_t count);

@@ -87,7 +87,9 @@ struct NodeMachineDownloadTests {
         var other = MachineScript([.agentStarted, .assignmentReceived(assignment)])
         let failed = other.on(
             .preparationFailed(generation: 1, FailureReport(.hostOutOfMemory, message: "killed", process: "agent")))
-        let learned = failed.contains { if case .learn(.steppedDown(let steps), key) = $0 { steps.count == 2 } else { false } }
+        let learned = failed.contains { action in
+            if case .learn(.steppedDown(let steps), key) = action { steps.count == 2 } else { false }
+        }
         #expect(learned)
     }
 }

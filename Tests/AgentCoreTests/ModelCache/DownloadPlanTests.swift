@@ -75,8 +75,9 @@ struct DownloadPlanTests {
     @Test("Wanted are the shards of the index and what is no weights; never a name that leads elsewhere")
     func selection() {
         let names = [
-            "config.json", "model-1.safetensors", "consolidated.safetensors", "pytorch_model.bin", "original/params.json",
-            "nested/x.safetensors", "../../etc/passwd", ".hidden", "a//b", "tokenizer.json.part",
+            "config.json", "model-1.safetensors", "consolidated.safetensors", "pytorch_model.bin",
+            "original/params.json", "nested/x.safetensors", "../../etc/passwd", ".hidden", "a//b",
+            "tokenizer.json.part",
         ]
         var store = ObservedStore(
             endpoint: "e", bucket: "b", prefix: "p/",

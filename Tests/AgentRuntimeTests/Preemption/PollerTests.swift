@@ -39,7 +39,10 @@ internal import Testing
             }
             group.addTask {
                 for await arrival in arrivals {
-                    if case .event(.preemption(.found(let finding, source: "one"))) = arrival.matter { return finding }
+                    guard case .event(.preemption(.found(let finding, source: "one"))) = arrival.matter,
+                        finding != .begun
+                    else { continue }
+                    return finding
                 }
                 return nil
             }

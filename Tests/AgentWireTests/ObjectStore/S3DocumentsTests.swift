@@ -22,7 +22,7 @@ struct S3DocumentsTests {
         #expect(
             listing.objects == [
                 StoredObject(name: "a/x & y/z.json", bytes: 17),
-                StoredObject(name: "a/model.safetensors", bytes: 16_060_522_496),
+                StoredObject(name: "a/model.safetensors", bytes: 16_060_522_496, modifiedAt: "2026-01-01"),
             ])
         #expect(listing.continuation == nil)
     }

@@ -19,6 +19,10 @@ actor EngineDoor {
         case gpu
         case serving
         case idle
+        case packCaches = "pack-caches"
+        case unpackCaches = "unpack-caches"
+        case cleanCaches = "clean-caches"
+        case recordReadAhead = "record-read-ahead"
     }
 
     struct Answer: Equatable {

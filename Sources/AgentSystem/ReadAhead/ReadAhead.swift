@@ -1,0 +1,86 @@
+package import AgentCore
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Locking
+
+/// Reads a plan's ranges into the page cache, by several threads that give way to everybody else.
+package enum ReadAhead {
+    package struct Outcome: Equatable, Sendable {
+        package var bytes: UInt64 = 0
+        /// Ended before the plan did, because memory was short.
+        package var memoryWasShort = false
+    }
+
+    /// Pieces that are asked for at a time; also how often memory is looked at.
+    private static let piece: UInt64 = 4 << 20
+
+    private struct Work {
+        var pieces: ArraySlice<(path: String, range: Range<UInt64>)>
+        var outcome = Outcome()
+    }
+
+    /// Blocks until all is asked for or memory is short.
+    ///
+    /// Many threads, because disks that are far away answer many questions in the time of one. `spare` bytes of memory
+    /// stay available; where `available` cannot tell, nothing is read.
+    package static func run(
+        _ plan: ReadAheadPlan, threads: Int, spare: UInt64,
+        available: @escaping @Sendable () -> UInt64? = availableMemory
+    ) -> Outcome {
+        let pieces = plan.files.flatMap { file in
+            file.ranges.flatMap { range in
+                stride(from: range.lowerBound, to: range.upperBound, by: UInt64.Stride(piece)).map {
+                    (path: file.path, range: $0..<min($0 + piece, range.upperBound))
+                }
+            }
+        }
+        let work = WorkList(Work(pieces: pieces[...]))
+        let ended = DispatchSemaphore(value: 0)
+        for _ in 0..<threads {
+            let failed = DetachedThread.start {
+                clinux_background_thread()
+                work.drain(spare: spare, available: available)
+                ended.signal()
+            }
+            if failed != 0 { ended.signal() }
+        }
+        for _ in 0..<threads { ended.wait() }
+        return work.outcome
+    }
+
+    package static func availableMemory() -> UInt64? {
+        let bytes = (try? LinuxFileStore().read("/proc/meminfo", limit: 1 << 16)).flatMap { $0 } ?? []
+        return KernelText.availableMemory(String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// The pieces that are left, shared by the threads.
+    private final class WorkList: Sendable {
+        private let work: Mutex<Work>
+
+        init(_ work: Work) { self.work = Mutex(work) }
+
+        var outcome: Outcome { work.withLock { $0.outcome } }
+
+        func drain(spare: UInt64, available: () -> UInt64?) {
+            var open: (path: String, file: Descriptor)?
+            while let (path, range) = work.withLock({ $0.pieces.popFirst() }) {
+                guard let free = available(), free > spare + ReadAhead.piece else {
+                    work.withLock {
+                        $0.outcome.memoryWasShort = true
+                        $0.pieces = []
+                    }
+                    return
+                }
+                if open?.path != path {
+                    open = (try? Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)).map { (path, $0) }
+                }
+                // Gone since the plan was made: a new version is installed, and has a plan of its own soon.
+                guard let file = open?.file else { continue }
+                if clinux_read_ahead(file.number, Int64(range.lowerBound), range.count) == 0 {
+                    work.withLock { $0.outcome.bytes += UInt64(range.count) }
+                }
+            }
+        }
+    }
+}

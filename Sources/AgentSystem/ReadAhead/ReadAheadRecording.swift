@@ -1,0 +1,55 @@
+package import AgentCore
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Locking
+
+/// For an engine whose files belong to the agent's own user: asks on a thread that gives way to everybody else.
+package struct LocalReadAheadRecorder: ReadAheadRecorder {
+    private let path: String
+
+    /// - Parameter path: of the plan.
+    package init(path: String) {
+        self.path = path
+    }
+
+    package func record(engine executable: String) async {
+        let (ended, end) = AsyncStream<Never>.makeStream()
+        let failed = DetachedThread.start { [path] in
+            clinux_background_thread()
+            // Without a plan the next boot reads what it needs when it needs it.
+            _ = try? ReadAheadRecording.record(engine: executable, to: path)
+            end.finish()
+        }
+        if failed != 0 { end.finish() }
+        for await _ in ended {}
+    }
+}
+
+package enum ReadAheadRecording {
+    /// Blocks for seconds.
+    @discardableResult
+    package static func record(engine executable: String, to path: String) throws(FileFailure) -> ReadAheadPlan {
+        let plan = WorkingSet.resident(engine: executable)
+        guard !plan.files.isEmpty else { return plan }
+        try LinuxFileStore().writeForThisBoot(plan.text, to: path, mode: 0o644)
+        return plan
+    }
+}
+
+/// For units: a oneshot of root's, whose files the engine's are.
+package final class UnitReadAheadRecorder: ReadAheadRecorder {
+    private let executor = QueueExecutor(label: "io.crosslogic.read-ahead")
+    private let door: EngineDoor
+
+    package init(path: String = SystemdEngineHost.standardPath) {
+        door = EngineDoor(path, on: executor)
+    }
+
+    package func record(engine executable: String) async {
+        // The unit knows where the engine is; it is started and not waited for.
+        try? await Abandonable.run(on: executor.queue) { [door] () throws(FileFailure) in
+            _ = door.askHere(.recordReadAhead)
+        }
+    }
+}

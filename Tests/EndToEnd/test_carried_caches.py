@@ -1,0 +1,168 @@
+"""What the first node compiles is there for the second one; what nobody of the fleet has signed is not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from crosslogic.agent import Agent
+from crosslogic.engine import SimulatedEngine
+from crosslogic.s3 import BUCKET
+from crosslogic.stack import Stack
+from scripted_control_plane import ScriptedControlPlane
+from support import StartAgent, assignment, wait_for_state
+
+SIGNING_KEY = "0123456789abcdef0123456789abcdef"
+LATER = 20
+
+# What the compilers do: load what is there, else compile and save it.
+COMPILES = """
+folder="$VLLM_CACHE_ROOT/torch_compile_cache/torch_aot_compile/ab12${SIMULATED_VLLM_CODE-}"
+says() { echo "(EngineCore pid=7) INFO 11-22 03:00:00 [decorators.py:321] $1 $folder/model"; }
+if [ -e "$folder/model" ]; then
+    says "Directly load AOT compilation from path"
+else
+    mkdir -p "$folder" "$VLLM_CACHE_ROOT/modelinfos"
+    echo compiled >"$folder/model"
+    echo '{}' >"$VLLM_CACHE_ROOT/modelinfos/llama.json"
+    printf '{"env":{"VLLM_CODE":"%s"},"config_hash":"1"}' "${SIMULATED_VLLM_CODE-}" >"$folder/cache_key_factors.json"
+    says "saved AOT compiled function to"
+fi
+"""
+
+
+class Fleet:
+    """Nodes of the same software and machine, one after the other, each with an empty disk."""
+
+    def __init__(self, stack: Stack, plane: ScriptedControlPlane, engine: SimulatedEngine, start: StartAgent) -> None:
+        self.stack = stack
+        self.plane = plane
+        self.engine = engine
+        self.start_agent = start
+        # The same path on every node, as it is part of what is compiled.
+        self.cache = stack.folder / "node-cache"
+        self.prefix = f"caches-{len(stack.agents)}"
+        self.compile()
+
+    def compile(self, code: str = "") -> None:
+        self.engine.behave()
+        with self.engine.switches_file.open("a") as switches:
+            switches.write(f"SIMULATED_VLLM_CODE={code}\n{COMPILES}")
+
+    def node(self, says: str, **settings: str) -> Agent:
+        """A start on a new node, up to what it says about its caches after READY; then that node is gone."""
+        shutil.rmtree(self.cache, ignore_errors=True)
+        self.plane.assign(**assignment(self.stack))
+        agent = self.start_agent(
+            self.plane.url,
+            CROSSLOGIC_CACHE_DIR=str(self.cache),
+            CROSSLOGIC_CACHE_URI=f"s3://{BUCKET}/{self.prefix}",
+            CROSSLOGIC_CACHE_SIGNING_KEY=SIGNING_KEY,
+            **settings,
+        )
+        wait_for_state(agent, "serving")
+        agent.running.wait_for_line(says, LATER)
+        agent.running.stop(30)
+        return agent
+
+    @property
+    def stored(self) -> list[Path]:
+        folder = self.stack.folder / "s3" / BUCKET / self.prefix
+        return sorted(path for path in folder.rglob("*") if path.is_file())
+
+    @property
+    def compiled(self) -> Path:
+        return self.cache / "vllm" / "torch_compile_cache" / "torch_aot_compile" / "ab12" / "model"
+
+
+@pytest.fixture
+def fleet(stack: Stack, plane: ScriptedControlPlane, stand_in: SimulatedEngine, start_agent: StartAgent) -> Fleet:
+    return Fleet(stack, plane, stand_in, start_agent)
+
+
+CARRIED = r"carried caches: \d+ files, \d+ bytes are in the store"
+USED = r"carried caches were used: the engine loaded"
+
+
+def test_second_node_loads_what_the_first_one_has_compiled(fleet: Fleet) -> None:
+    first = fleet.node(CARRIED)
+    assert "carried caches: none for this start yet" in first.log.read_text()
+    assert [path.name for path in fleet.stored if path.name == "manifest"] == ["manifest"]
+    second = fleet.node(USED)
+    assert "bytes in place after" in second.log.read_text()
+    assert "Directly load AOT" in second.engine_log.read_text()
+    assert fleet.compiled.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (second.folder / "state" / "caches" / "outgoing").iterdir()] == []
+
+
+def test_signing_key_and_its_signature_are_nowhere_to_be_read(fleet: Fleet) -> None:
+    agent = fleet.node(CARRIED)
+    texts = [agent.log, agent.engine_log, *fleet.stored]
+    assert not [path for path in texts if SIGNING_KEY in path.read_text(errors="replace")]
+
+
+def poisoned_part(fleet: Fleet) -> None:
+    part = next(path for path in fleet.stored if path.name != "manifest")
+    part.write_bytes(part.read_bytes().replace(b"compiled", b"poisoned"))
+
+
+def poisoned_manifest(fleet: Fleet) -> None:
+    manifest = next(path for path in fleet.stored if path.name == "manifest")
+    manifest.write_bytes(manifest.read_bytes().replace(b"model\n", b"other\n"))
+
+
+def manifest_of_another_key(fleet: Fleet) -> None:
+    manifest = next(path for path in fleet.stored if path.name == "manifest")
+    fleet.node(CARRIED, VLLM_FOREIGN="1")
+    foreign = next(path for path in fleet.stored if path.name == "manifest" and path != manifest)
+    manifest.write_bytes(foreign.read_bytes())
+
+
+@pytest.mark.parametrize("poison", [poisoned_part, poisoned_manifest, manifest_of_another_key])
+def test_what_is_not_signed_by_the_fleet_is_never_unpacked(fleet: Fleet, poison: Callable[[Fleet], None]) -> None:
+    fleet.node(CARRIED)
+    poison(fleet)
+    # Compiles by itself, and mends what is in the store.
+    second = fleet.node(CARRIED)
+    assert "carried caches are not used: what is in the store has" in second.log.read_text()
+    assert "saved AOT compiled function" in second.engine_log.read_text()
+    assert fleet.compiled.read_text() == "compiled\n"
+    fleet.node(USED)
+
+
+def test_start_that_differs_says_in_what(fleet: Fleet) -> None:
+    fleet.node(CARRIED)
+    other = fleet.node(CARRIED, VLLM_ATTENTION_BACKEND="other")
+    assert "the nearest start that has some differs in env:VLLM_ATTENTION_BACKEND" in other.log.read_text()
+
+
+def test_caches_that_were_not_used_are_named_with_vllms_own_factor(fleet: Fleet) -> None:
+    fleet.node(CARRIED)
+    fleet.compile("34")
+    fleet.node(r"carried caches were not used: 2 files were compiled anew; differs: VLLM_CODE")
+
+
+def test_read_only_node_puts_nothing_there(fleet: Fleet) -> None:
+    fleet.node("carried caches: none for this start yet", CROSSLOGIC_CACHE_WRITE="false")
+    assert fleet.stored == []
+
+
+def test_rejected_credentials_cost_a_compilation_and_nothing_else(fleet: Fleet) -> None:
+    agent = fleet.node(
+        "carried caches are not used: the store: 403",
+        CROSSLOGIC_CACHE_ACCESS_KEY="nobody",
+        CROSSLOGIC_CACHE_SECRET_KEY="nothing",
+    )
+    assert "saved AOT compiled function" in agent.engine_log.read_text()
+
+
+def test_longest_unused_caches_go(fleet: Fleet) -> None:
+    fleet.node(CARRIED)
+    before = {path.parent.name for path in fleet.stored}
+    limit = str(sum(path.stat().st_size for path in fleet.stored) + 10)
+    fleet.node("carried caches: removed", VLLM_OTHER="1", CROSSLOGIC_CACHE_LIMIT=limit)
+    after = {path.parent.name for path in fleet.stored}
+    assert len(before) == len(after) == 1
+    assert before != after
