@@ -45,7 +45,7 @@ package final class Fleet: Sendable {
     /// clock that never goes back.
     package init(
         expected: [String] = [], settings: FleetLiveness.Settings = FleetLiveness.Settings(),
-        maximumBytes: Int = 256 << 20, now: @escaping @Sendable () -> Double = Fleet.uptime
+        maximumBytes: Int = 160 << 20, now: @escaping @Sendable () -> Double = Fleet.uptime
     ) {
         self.now = now
         self.maximumBytes = maximumBytes
