@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -128,13 +129,23 @@ def token(index: int) -> str:
 
 
 def descriptor_limit(nodes: int) -> int:
-    """Enough for every connection of the fleet; less where this user may not raise it."""
+    """Enough for every connection of the fleet; less where the hard limit may not be raised."""
     wanted = CONNECTIONS_PER_NODE * nodes + SPARE_DESCRIPTORS
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if wanted <= hard or os.geteuid() == 0:
-        # Root may raise it, up to fs.nr_open.
-        return min(wanted, int(Path("/proc/sys/fs/nr_open").read_text()))
+    if wanted <= hard or may_have(wanted):
+        return wanted
     return hard
+
+
+def may_have(descriptors: int) -> bool:
+    """Root without CAP_SYS_RESOURCE may not either."""
+    command = ["prlimit", f"--nofile={descriptors}", "true"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def most_nodes(wanted: int) -> int:
+    """As many of these as one control plane and one simulator may hold the connections of."""
+    return min(wanted, (descriptor_limit(wanted) - SPARE_DESCRIPTORS) // CONNECTIONS_PER_NODE)
 
 
 class Watch:

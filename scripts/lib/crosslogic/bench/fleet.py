@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from crosslogic import swift
 from crosslogic.bench.figures import Figure, figure
-from crosslogic.fleet import FleetStack, Line, Watch, bare_sync_seconds
+from crosslogic.fleet import FleetStack, Line, Watch, bare_sync_seconds, most_nodes
 from crosslogic.waiting import NeverCameError
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ PREEMPTIONS = 2 / 86_400
 
 def steady(bench: Bench) -> list[Figure]:
     """Sixty seconds of a fleet that serves, with its crashes and preemptions; then a restart of the control plane."""
-    nodes = bench.nodes or USUAL_NODES
+    wanted = bench.nodes or USUAL_NODES
+    nodes = most_nodes(wanted)
+    if nodes < wanted:
+        bench.console.line(f"{nodes} nodes instead of {wanted}: this machine's hard limit of open files allows no more")
     with fleet(bench, nodes) as stack:
         bench.note(f"fleet: {nodes} nodes come up")
         ramp = max(5.0, nodes / RAMP_PER_SECOND)
