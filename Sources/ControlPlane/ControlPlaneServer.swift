@@ -65,6 +65,9 @@ package struct ControlPlaneServer: Sendable {
         return ServiceGroup(configuration: configuration)
     }
 
+    /// A fleet that was cut off comes back within seconds; the kernel's somaxconn limits it too.
+    private static let backlog = 4096
+
     private static let http = HTTP1Channel.Configuration(
         idleTimeout: .seconds(90),
         httpDecoderConfiguration: .init(
@@ -84,9 +87,11 @@ package struct ControlPlaneServer: Sendable {
                     server: HTTP1Channel(responder: responder, configuration: Self.http), gateway: gateway)
             },
             configuration: ApplicationConfiguration(
-                address: .hostname(settings.listen.host, port: settings.listen.port),
+                address: .hostname(settings.listen.host, port: settings.listen.port), backlog: Self.backlog,
                 availableConnectionsDelegate: MaximumAvailableConnections(maximumConnections)),
             onServerRunning: { [listen = settings.listen] channel in
+                // NIO takes four a turn, and with thousands of busy connections a turn is long. It cannot fail here.
+                try? await channel.setOption(.maxMessagesPerRead, value: 256)
                 await onListening(
                     ListenAddress(host: listen.host, port: channel.localAddress?.port ?? listen.port))
             },

@@ -134,13 +134,20 @@ final class SimulatedNode {
 
     private func connectReport() {
         isConnectingReport = true
-        fleet.connect(from: source, closed: { [self] connection in if report === connection { report = nil } }) {
+        fleet.connect(from: source, closed: { [self] connection in reportClosed(connection) }) {
             [self] connection in
             isConnectingReport = false
             guard let connection else { return deliverAgainLater() }
             report = connection
             deliver()
         }
+    }
+
+    /// By the server, as a rule: what has come up meanwhile needs another one.
+    private func reportClosed(_ connection: NodeConnection) {
+        guard report === connection else { return }
+        report = nil
+        deliver()
     }
 
     private func sendHeartbeat(_ connection: NodeConnection) {

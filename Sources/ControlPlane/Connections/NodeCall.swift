@@ -36,21 +36,39 @@ package enum NodeCallReader {
     private static let prefix = "/api/v1/nodes/"
 
     package static func read(_ bytes: some RandomAccessCollection<UInt8>) -> Reading {
-        let window = bytes.prefix(maximumHeadBytes)
-        guard let end = window.firstRange(of: "\r\n\r\n".utf8) else {
-            return window.count < maximumHeadBytes ? .incomplete : .somethingElse
+        guard let headBytes = headBytes(bytes) else {
+            return bytes.count < maximumHeadBytes ? .incomplete : .somethingElse
         }
-        guard let head = String(validating: window[..<end.lowerBound], as: UTF8.self) else { return .somethingElse }
-        // "\r\n" is one Character, so that a bare one of the two stays in its line and is found there.
-        var lines = head.split(separator: "\r\n", omittingEmptySubsequences: false)[...]
-        guard let first = lines.popFirst(), let headers = Headers(lines), let token = headers.token,
+        guard let head = String(validating: bytes.prefix(headBytes - 4), as: UTF8.self), let all = lines(head), case var lines = all[...],
+            let first = lines.popFirst(), let headers = Headers(lines), let token = headers.token,
             let request = requestLine(first, headers)
         else { return .somethingElse }
         return .call(
             NodeCall(
-                kind: request.kind, node: request.node, token: token,
-                headBytes: window.distance(from: window.startIndex, to: end.upperBound),
+                kind: request.kind, node: request.node, token: token, headBytes: headBytes,
                 bodyBytes: headers.length ?? 0))
+    }
+
+    /// To the end of the empty line; nil where that is not there, or further away than a head may be long.
+    private static func headBytes(_ bytes: some RandomAccessCollection<UInt8>) -> Int? {
+        var last: UInt32 = 0
+        var count = 0
+        for byte in bytes.prefix(maximumHeadBytes) {
+            last = last << 8 | UInt32(byte)
+            count += 1
+            // "\r\n\r\n"
+            if last == 0x0D0A_0D0A { return count }
+        }
+        return nil
+    }
+
+    /// nil where one ends with a bare line feed.
+    private static func lines(_ head: String) -> [Substring]? {
+        var lines = head.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for index in lines.indices.dropLast() {
+            guard lines[index].popLast() == UInt8(ascii: "\r") else { return nil }
+        }
+        return lines.map(Substring.init)
     }
 
     private static func requestLine(_ line: Substring, _ headers: Headers) -> (kind: NodeCall.Kind, node: String)? {

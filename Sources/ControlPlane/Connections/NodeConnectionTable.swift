@@ -12,12 +12,6 @@ final class NodeConnectionTable {
     private var isLooking = false
     private(set) var date = HTTPDateText()
 
-    /// Of one loop. Above it a connection is closed behind what is no poll: keeping a second one open for each node, for
-    /// a heartbeat every ten seconds and more, would cost more memory than making it anew costs time.
-    private static let crowd = 5_000
-
-    var isCrowded: Bool { connections.count > Self.crowd }
-
     init(_ loop: any EventLoop) {
         self.loop = loop
     }

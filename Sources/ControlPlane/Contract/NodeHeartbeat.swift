@@ -26,7 +26,7 @@ package struct NodeHeartbeat: Equatable, Sendable {
         let state = reader.requiredString("state", maximumLength: 32)
         phase = reader.string("phase", maximumLength: 64)
         for (name, word) in [("state", state), ("phase", phase)] {
-            guard let word, word.wholeMatch(of: /[a-z0-9_]+/) == nil else { continue }
+            guard let word, !Word.isWord(word.utf8) else { continue }
             reader.fault(name, "must be a word of a-z, 0-9 and _")
         }
         _ = reader.integer("generation", in: 0...Int64.max)
@@ -38,6 +38,20 @@ package struct NodeHeartbeat: Equatable, Sendable {
         guard reader.faults.isEmpty, let state else { throw .document(InvalidDocument(faults: reader.faults)) }
         self.state = state
         text = body
+    }
+}
+
+/// Names of states, phases and events.
+enum Word {
+    static func isWord(_ bytes: some Collection<UInt8>) -> Bool {
+        !bytes.isEmpty
+            && bytes.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }
     }
 }
 

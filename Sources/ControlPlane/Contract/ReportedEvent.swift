@@ -34,7 +34,7 @@ package struct ReportedEvent: Equatable, Sendable {
             reader.fault("source", "must be /nodes/\(node), the node this token belongs to")
         }
         let type = reader.requiredString("type", maximumLength: 128)
-        if let type, type.wholeMatch(of: /io\.crosslogic\.node\.[a-z0-9_]+\.v[0-9]+/) == nil {
+        if let type, !Self.isType(type) {
             reader.fault("type", "must look like io.crosslogic.node.phase.v1")
         }
         if let content = reader.string("datacontenttype"), content != "application/json" {
@@ -54,6 +54,18 @@ package struct ReportedEvent: Equatable, Sendable {
         state = body["data"]?["state"]?.stringValue
         self.text = text ?? String(decoding: body.rendered(), as: UTF8.self)
         start = type == Self.readyType ? ReportedStart(body["data"]) : nil
+    }
+
+    /// `io.crosslogic.node.<word>.v<number>`. By hand: a regular expression is compiled anew for each event.
+    private static func isType(_ text: String) -> Bool {
+        let prefix = "io.crosslogic.node."
+        guard text.hasPrefix(prefix) else { return false }
+        let parts = text.utf8.dropFirst(prefix.utf8.count).split(
+            separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 2, Word.isWord(parts[0]), parts[1].first == UInt8(ascii: "v"), parts[1].count > 1 else {
+            return false
+        }
+        return parts[1].dropFirst().allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
     /// Sixteen decimal digits, so that texts sort like numbers.
