@@ -8,6 +8,11 @@ package enum Program {
     package static func replace(by arguments: [String]) -> String {
         guard let path = arguments.first, path.hasPrefix("/") else { return "the program's path is not absolute" }
         let strings = CStringArray(arguments)
+        // Threads of Swift's pools block nearly every signal, and a mask outlives the exec: the engine would never hear
+        // of SIGCHLD.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
         execv(path, strings.pointers)
         return "cannot execute \(path): \(SystemError(operation: "execve", code: errno).reason)"
     }
