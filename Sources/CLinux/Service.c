@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -9,6 +10,12 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+void clinux_unblock_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
 
 int clinux_hide_memory(void) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from crosslogic.stack import Stack
-from node import AGENT, OURS, Node, assignment
+from node import AGENT, OURS, Node, assignment, in_all_start_modes
 from scripted_control_plane import ScriptedControlPlane
 
 
+@in_all_start_modes
 def test_no_secret_is_where_others_can_read(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
     callback = node.canaries.new("callback secret")
     plane.assign(**assignment(stack, callback_secret=callback))

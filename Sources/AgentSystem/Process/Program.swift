@@ -10,9 +10,7 @@ package enum Program {
         let strings = CStringArray(arguments)
         // Threads of Swift's pools block nearly every signal, and a mask outlives the exec: the engine would never hear
         // of SIGCHLD.
-        var none = sigset_t()
-        sigemptyset(&none)
-        pthread_sigmask(SIG_SETMASK, &none, nil)
+        clinux_unblock_signals()
         execv(path, strings.pointers)
         return "cannot execute \(path): \(SystemError(operation: "execve", code: errno).reason)"
     }

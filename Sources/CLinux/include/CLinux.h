@@ -82,6 +82,9 @@ int clinux_listener_cgroups(uint16_t port, uint64_t *ids, int capacity);
 /// Keeps the memory of this process out of core dumps and from other processes of its user. Ends with execve.
 int clinux_hide_memory(void);
 
+/// No signal is blocked in this thread from now on, nor in what it executes.
+void clinux_unblock_signals(void);
+
 /// Connects a close-on-exec stream to a Unix socket. The descriptor, or -1 and errno.
 int clinux_connect_unix(const char *path, int timeout_seconds);
 
