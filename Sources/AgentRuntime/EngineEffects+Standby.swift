@@ -27,7 +27,7 @@ extension EngineEffects {
                 // The files are those of the engine that is about to start, or runs.
                 guard !isStarting else { return }
                 do throws(FailureReport) {
-                    try preparer.write(launch)
+                    try preparer.writeWaiting(launch)
                 } catch {
                     ports.log.write(.warning, "no engine waits: \(error.message)")
                     return
