@@ -7,21 +7,23 @@ struct EnginePreparer: Sendable {
     let ports: AgentPorts
 
     func prepare(
-        _ assignment: Assignment, on install: EngineInstall?, tuned: [EnvironmentVariable] = []
+        _ assignment: Assignment, on install: EngineInstall?, loading: WeightLoading? = nil,
+        tuned: [EnvironmentVariable] = []
     ) async throws(FailureReport) -> EngineLaunch {
         guard let install else { throw engineMissing() }
         if let listener = ports.portInspector.listeners(onTCPPort: settings.enginePort).first {
             throw FailureReport.portInUse(listener)
         }
         let placement = placement(for: assignment)
-        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: placement)
+        let arguments = EngineCommand.arguments(
+            for: assignment, on: install, placement: placement, loading: loading)
         let environment = EngineEnvironment.variables(
             for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
-            tuned: tuned)
+            loading: loading, tuned: tuned)
         var launch = EngineStarter(settings: settings, files: ports.files)
             .launch(arguments, on: install, environment: environment)
         try write(launch)
-        if EngineCommand.drains(install) { launch.drainsOnTerminate = .seconds(placement.drainSeconds) }
+        launch.drainsOnTerminate = EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
         return launch
     }
 
@@ -43,11 +45,20 @@ struct EnginePreparer: Sendable {
         }
     }
 
+    /// What the engine that runs was started with, for an agent that did not start it.
+    func drainsOfLastLaunch() -> Duration? {
+        guard let bytes = try? ports.files.read(argumentsFile, limit: 1 << 20),
+            let arguments = (try? JSONValue.parse(bytes))?.arrayValue?.compactMap(\.stringValue)
+        else { return nil }
+        return EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
+    }
+
+    private var argumentsFile: String { "\(settings.runtimeFolder)/engine.argv" }
     private var environmentFile: String { "\(settings.runtimeFolder)/engine.env" }
 
     /// For whoever executes the engine for us.
     func write(_ launch: EngineLaunch) throws(FailureReport) {
-        try write(launch, arguments: "\(settings.runtimeFolder)/engine.argv")
+        try write(launch, arguments: argumentsFile)
     }
 
     /// The arguments in a file of their own: its program may still have to read them when the engine's are written.

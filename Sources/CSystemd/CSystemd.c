@@ -27,6 +27,13 @@ int csystemd_logind_delay(sd_bus *bus, uint64_t *microseconds) {
     return sd_bus_get_property_trivial(bus, service, path, interface, "InhibitDelayMaxUSec", NULL, 't', microseconds);
 }
 
+int csystemd_logind_preparing(sd_bus *bus, bool *preparing) {
+    int value = 0;
+    int result = sd_bus_get_property_trivial(bus, service, path, interface, "PreparingForShutdown", NULL, 'b', &value);
+    *preparing = value != 0;
+    return result;
+}
+
 int csystemd_logind_match(sd_bus *bus, sd_bus_message_handler_t handler, void *userdata) {
     return sd_bus_match_signal(bus, NULL, service, path, interface, "PrepareForShutdown", handler, userdata);
 }

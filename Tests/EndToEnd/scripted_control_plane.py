@@ -61,6 +61,9 @@ class ScriptedControlPlane:
             self.mood = mood
             self.changed.notify_all()
 
+    def take(self, events: list[dict[str, Any]]) -> None:
+        self.events += events
+
     def events_of(self, name: str) -> list[dict[str, Any]]:
         """Each once: they come at least once, and a receiver drops an id that it has seen."""
         with self.changed:
@@ -106,7 +109,8 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
             events = json.loads(body)
             events = events if isinstance(events, list) else [events]
             with plane.changed:
-                plane.events += events
+                plane.take(events)
+                plane.changed.notify_all()
             self.answer(202, {"accepted": len(events), "duplicates": 0})
 
         def note(self) -> None:

@@ -20,13 +20,16 @@ package struct EnginePlacement: Equatable, Sendable {
 package enum EngineCommand {
     /// Arguments after the executable. Nothing here is secret: credentials travel in the environment.
     package static func arguments(
-        for assignment: Assignment, on install: EngineInstall, placement: EnginePlacement
+        for assignment: Assignment, on install: EngineInstall, placement: EnginePlacement,
+        loading: WeightLoading? = nil
     ) -> [String] {
         let version = install.effectiveVLLM
         var arguments = ["serve", assignment.modelURI]
-        if assignment.useRunaiStreamer {
-            arguments += ["--load-format", "runai_streamer"]
-            arguments += ["--model-loader-extra-config", loaderConfig(assignment, version: version)]
+        let loading = loading ?? WeightLoading(plain: assignment)
+        if loading.format != .files { arguments += ["--load-format", loading.format.rawValue] }
+        if loading.format == .streamer {
+            let config = loaderConfig(assignment, version: version, isDistributed: loading.isDistributed)
+            arguments += ["--model-loader-extra-config", config]
         }
         arguments += ["--served-model-name", assignment.model]
         arguments += ["--gpu-memory-utilization", plain(assignment.gpuMemoryUtilization)]
@@ -50,16 +53,31 @@ package enum EngineCommand {
         install.effectiveVLLM >= EngineVersion(0, 18)
     }
 
+    /// What such a command lets requests in flight have after SIGTERM; nil where they are dropped. As argparse has it,
+    /// the last one counts: an operator's own arguments come after the agent's.
+    package static func drainSeconds(in arguments: [String]) -> Int? {
+        let flag = "--shutdown-timeout"
+        var found: Int?
+        for (index, argument) in arguments.enumerated() {
+            if argument == flag, index + 1 < arguments.count { found = Int(arguments[index + 1]) ?? found }
+            if argument.hasPrefix(flag + "=") { found = Int(argument.dropFirst(flag.count + 1)) ?? found }
+        }
+        return found.flatMap { $0 > 0 ? $0 : nil }
+    }
+
     /// vLLM 0.23 and 0.24 refuse 0 and -1 here; the environment carries the limit for them instead.
     static func limitGoesInConfig(_ limit: Int64, version: EngineVersion) -> Bool {
         limit > 0 || version < EngineVersion(0, 23) || version >= EngineVersion(0, 25)
     }
 
-    private static func loaderConfig(_ assignment: Assignment, version: EngineVersion) -> String {
+    private static func loaderConfig(
+        _ assignment: Assignment, version: EngineVersion, isDistributed: Bool
+    ) -> String {
         var fields = ["\"concurrency\":\(assignment.streamerConcurrency)"]
         if limitGoesInConfig(assignment.streamerMemoryLimit, version: version) {
             fields.append("\"memory_limit\":\(assignment.streamerMemoryLimit)")
         }
+        if isDistributed { fields.append("\"distributed\":true") }
         return "{\(fields.joined(separator: ","))}"
     }
 

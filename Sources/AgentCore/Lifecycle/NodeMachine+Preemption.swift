@@ -77,7 +77,9 @@ extension NodeMachine {
         case .stopping:
             // What was to follow still may, once the notice is taken back.
             preemption?.stage = .draining
-            return [sayPending(at: now), .arm(.kill, after: timeToCut(at: now)), .preempt(.countRequests)]
+            return [sayPending(at: now), .cancel(.ask), .cancel(.drained)] + askFired() + [
+                .arm(.kill, after: timeToCut(at: now)), .preempt(.countRequests),
+            ]
         case .backoff(let assignment, _):
             state = .preparing(assignment)
             return [.cancel(.backoff)] + overWithoutEngine(at: now)
@@ -97,12 +99,12 @@ extension NodeMachine {
     private mutating func counted(
         _ count: Int?, engineDrains: Duration?, at now: BootInstant
     ) -> [NodeAction] {
-        guard var current = preemption else { return [] }
+        guard var current = preemption, current.holds else { return countedWhileStopping(count) }
         // Once its own time is over an engine has dropped what it had; the count before that says how much.
         if !current.isEngineTimeOver(at: now) { current.stillInFlight = count ?? current.stillInFlight }
         switch current.stage {
         case .announced, .over:
-            return []
+            return countedWhileStopping(count)
         case .counting:
             current.stage = .draining
             current.inFlight = count
@@ -118,7 +120,7 @@ extension NodeMachine {
         }
     }
 
-    private static let countEvery = Duration.milliseconds(500)
+    static let countEvery = Duration.milliseconds(500)
 
     /// An engine that finishes what it does gets SIGTERM now; one that would drop it gets it when there is nothing left
     /// to drop.
@@ -140,7 +142,8 @@ extension NodeMachine {
     }
 
     func countFired() -> [NodeAction] {
-        preemption?.stage == .draining ? [.preempt(.countRequests)] : []
+        if case .stopping(let stop) = state, !stop.isAsked { return [.preempt(.countRequests)] }
+        return preemption?.stage == .draining ? [.preempt(.countRequests)] : []
     }
 
     mutating func cutFired() -> [NodeAction] {

@@ -34,16 +34,51 @@ extension NodeMachine {
 
     /// Ends a running engine in order: gently where it serves, briskly where there is nothing to lose.
     mutating func endEngine(_ run: EngineRun, next: EngineStop.Next) -> [NodeAction] {
-        state = .stopping(EngineStop(run.assignment, verdict: .none, next: next))
+        var stop = EngineStop(run.assignment, verdict: .none, next: next)
         let drain = run.stage == .serving ? settings.drain : nil
-        let begin: [NodeAction] = [
+        stop.isAsked = !endsTooEarly(run, drain)
+        state = .stopping(stop)
+        let said: [NodeAction] = [
             .tell(.stopping(drainFor: drain)), .report(.ending(.draining, because: reason(for: next))),
-            .terminateEngine,
         ]
-        let ladder: NodeAction =
-            drain.map { .arm(.kill, after: $0 + settings.teardown) }
-            ?? .arm(.secondTerminate, after: settings.secondTerminate)
-        return quietProbes() + begin + [ladder]
+        let asked: [NodeAction] = stop.isAsked ? [.terminateEngine] : [.preempt(.countRequests)]
+        return quietProbes() + said + asked + ladder(run, drain)
+    }
+
+    private func ladder(_ run: EngineRun, _ drain: Duration?) -> [NodeAction] {
+        guard let drain else { return [.arm(.secondTerminate, after: settings.secondTerminate)] }
+        let ask: [NodeAction] = run.drains.map { [.arm(.ask, after: drain - $0)] } ?? []
+        return (endsTooEarly(run, drain) ? ask : [])
+            + [.arm(.drained, after: drain), .arm(.kill, after: drain + settings.teardown)]
+    }
+
+    /// An engine is started with the time that its cloud's notice leaves, which may be less than an operator grants.
+    private func endsTooEarly(_ run: EngineRun, _ drain: Duration?) -> Bool {
+        guard let drain, let own = run.drains else { return false }
+        return own < drain
+    }
+
+    mutating func askFired() -> [NodeAction] {
+        guard case .stopping(var stop) = state, !stop.isAsked, stop.exit == nil else { return [] }
+        stop.isAsked = true
+        state = .stopping(stop)
+        return [.terminateEngine]
+    }
+
+    /// An engine may go on for longer than an operator grants. One that has nothing left to do takes itself down.
+    mutating func drainedFired() -> [NodeAction] {
+        guard case .stopping(var stop) = state, stop.exit == nil else { return [] }
+        stop.isDrainOver = true
+        state = .stopping(stop)
+        return [.preempt(.countRequests)]
+    }
+
+    /// Nobody ends the machine; somebody ends the engine.
+    mutating func countedWhileStopping(_ count: Int?) -> [NodeAction] {
+        guard case .stopping(let stop) = state, stop.exit == nil else { return [] }
+        if stop.isDrainOver { return (count ?? 0) > 0 ? [.tell(.engineKilled)] + kill() : [] }
+        guard !stop.isAsked else { return [] }
+        return (count ?? 0) > 0 ? [.arm(.preemption(.count), after: Self.countEvery)] : [.cancel(.ask)] + askFired()
     }
 
     /// Whoever stops the agent without a notice before it shuts the node down.
@@ -71,7 +106,9 @@ extension NodeMachine {
 
     func quietProbes() -> [NodeAction] { [.cancel(.probe), .cancel(.canary), .cancel(.settle)] }
 
-    func quietLadder() -> [NodeAction] { [.cancel(.secondTerminate), .cancel(.kill), .cancel(.leftovers)] }
+    func quietLadder() -> [NodeAction] {
+        [.cancel(.ask), .cancel(.drained), .cancel(.secondTerminate), .cancel(.kill), .cancel(.leftovers)]
+    }
 }
 
 // MARK: The engine failed
@@ -147,12 +184,12 @@ extension NodeMachine {
     }
 
     /// SIGKILL was not enough: a process hangs in the kernel, most likely in a driver, and holds what it holds.
-    mutating func stuckFired() -> [NodeAction] {
+    mutating func stuckFired(at now: BootInstant) -> [NodeAction] {
         guard case .stopping(let stop) = state else { return [] }
         let report = FailureReport(
             .engineUnkillable, message: "processes of the engine are still there \(settings.stuck) after SIGKILL",
             process: "agent")
-        let said = sayFailed(report, exit: stop.exit)
+        let said = sayFailed(report, exit: stop.exit) + sayOver(exit: stop.exit, at: now)
         if case .leave(let isRevoked, _) = stop.next { return said + leaveNow(isRevoked: isRevoked) }
         state = .failed(stop.assignment, report)
         return said

@@ -71,6 +71,8 @@ package struct EngineRun: Equatable, Sendable {
     package var assignment: Assignment
     package var stage: Stage
     package var pid: Int32?
+    /// How long it goes on by itself after SIGTERM; nil where nobody knows.
+    package var drains: Duration?
     /// Probes that may still follow each other closely, once the engine says it is about to accept connections.
     package var quickProbes = 0
     /// Probes in a row that a serving engine left without an answer.
@@ -116,6 +118,10 @@ package struct EngineStop: Equatable, Sendable {
     package var exit: EngineExit?
     /// Not one process is left; only the verdict is still being waited for.
     package var isGone = false
+    /// False while an engine that would end its requests too early is not asked to end yet.
+    package var isAsked = true
+    /// What is still in flight has had its time.
+    package var isDrainOver = false
 
     package init(_ assignment: Assignment, verdict: Verdict, next: Next) {
         self.assignment = assignment

@@ -52,10 +52,14 @@ package struct Notice: Equatable, Sendable {
     /// The earliest that any source has named. On the boot clock: no step of the wall clock moves it.
     package var deadline: BootInstant
     package var word: String
+    /// The sighting it began with; empty where that is not known any more.
+    package var origin: String
 
     package init(
-        id: String, kind: NoticeKind, source: String, firstSeenAt: BootInstant, deadline: BootInstant, word: String
+        id: String, kind: NoticeKind, source: String, firstSeenAt: BootInstant, deadline: BootInstant, word: String,
+        origin: String = ""
     ) {
+        self.origin = origin
         self.id = id
         self.kind = kind
         self.source = source
@@ -92,6 +96,8 @@ package struct SourceHealth: Equatable, Sendable {
 
 /// What one look of a source was worth.
 package enum SourceFinding: Equatable, Sendable {
+    /// It is asked from now on.
+    case begun
     /// Everything that is pending under this key; what is not among it is not pending any more.
     case listed(key: String, [Sighting])
     /// The same of a key beside the one that matters: it says nothing about whether the source can see.

@@ -20,10 +20,21 @@ package struct NoticeBoard: Equatable, Sendable {
     private struct Entry: Equatable, Sendable {
         var source: String
         var key: String
+        /// With the earliest deadline that it was ever shown with.
         var sighting: Sighting
-        var firstSeenAt: BootInstant
+        /// As it was shown last.
+        var shown: Showing
         /// The first look that did not show it any more.
         var missingSince: BootInstant?
+
+        var endsTheNode: Bool { sighting.kind.endsTheNode }
+
+        func isStillToCome(at now: BootInstant) -> Bool { sighting.deadline.map { $0 > now } ?? false }
+    }
+
+    private struct Showing: Equatable, Sendable {
+        var deadline: BootInstant?
+        var at: BootInstant
     }
 
     /// One empty answer may be a hiccup of the metadata service; a look a second later confirms it.
@@ -34,12 +45,14 @@ package struct NoticeBoard: Equatable, Sendable {
     package static let lapsesAfter = Duration.seconds(120)
     /// Metadata services list a few things at most.
     private static let capacity = 32
+    /// A time that jumps by more than this between two looks is another notice and no new estimate.
+    private static let jump = Duration.seconds(5)
 
     package private(set) var sources: [SourceHealth] = []
     package private(set) var notice: Notice?
     private var entries: [Entry] = []
-    /// Origins whose notice lapsed: AWS goes on showing a time that is over.
-    private var lapsed: Set<String> = []
+    /// Origins whose notice lapsed, as they are shown since: AWS goes on showing a time that is over.
+    private var lapsed: [String: Showing] = [:]
     package private(set) var place = CloudPlace(.generic)
 
     package init() {}
@@ -49,20 +62,28 @@ package struct NoticeBoard: Equatable, Sendable {
         self.place = place.cloud == self.place.cloud ? self.place.completed(by: place) : place
     }
 
-    /// Takes over what an earlier agent of this boot persisted.
+    /// Takes over what an earlier agent of this boot persisted. Its source may have taken it back meanwhile, so it has
+    /// to be shown again like any other.
     package mutating func resume(_ earlier: Notice) {
         notice = earlier
+        guard let key = earlier.origin.split(separator: "/").first.map(String.init) else { return }
+        let sighting = Sighting(earlier.kind, origin: earlier.origin, deadline: earlier.deadline, word: earlier.word)
+        let shown = Showing(deadline: earlier.deadline, at: earlier.firstSeenAt)
+        entries.append(Entry(source: earlier.source, key: key, sighting: sighting, shown: shown))
     }
 
     package mutating func take(_ finding: SourceFinding, from source: String, at now: BootInstant) -> [Change] {
         switch finding {
+        case .begun:
+            _ = index(of: source, at: now)
+            return []
         case .failed(let reason): return failed(source, reason, at: now)
         case .listed(let key, let sightings):
-            return answered(source, at: now) + list(sightings.prefix(Self.capacity), source, key, at: now)
+            return answered(source, at: now) + list(sightings, source, key, at: now)
         case .noted(let key, let sightings):
-            return list(sightings.prefix(Self.capacity), source, key, at: now)
+            return list(sightings, source, key, at: now)
         case .over(let key):
-            return end(source, key)
+            return end(source, key, at: now)
         case .place(let place):
             self.place = place.completed(by: self.place)
             return []
@@ -72,10 +93,12 @@ package struct NoticeBoard: Equatable, Sendable {
     /// To be called when the notice's deadline is `lapsesAfter` ago.
     package mutating func lapse(at now: BootInstant) -> [Change] {
         guard let notice, now - notice.deadline >= Self.lapsesAfter else { return [] }
-        for entry in entries where entry.sighting.kind.endsTheNode { lapsed.insert(entry.sighting.origin) }
-        entries.removeAll { $0.sighting.kind.endsTheNode }
+        for entry in entries where entry.endsTheNode && !entry.isStillToCome(at: now) {
+            lapsed[entry.sighting.origin] = entry.shown
+        }
+        entries.removeAll { $0.endsTheNode && !$0.isStillToCome(at: now) }
         self.notice = nil
-        return [.lapsed(notice)]
+        return [.lapsed(notice)] + beginNearest(at: now)
     }
 }
 
@@ -114,8 +137,10 @@ extension NoticeBoard {
 
 extension NoticeBoard {
     private mutating func list(
-        _ sightings: ArraySlice<Sighting>, _ source: String, _ key: String, at now: BootInstant
+        _ sightings: [Sighting], _ source: String, _ key: String, at now: BootInstant
     ) -> [Change] {
+        // The nearest first: it is the one that the notice is named after.
+        let sightings = sightings.sorted { deadline(of: $0, at: now) < deadline(of: $1, at: now) }.prefix(Self.capacity)
         var changes: [Change] = []
         for sighting in sightings { changes += see(sighting, source, key, at: now) }
         changes += miss(except: Set(sightings.map(\.origin)), source, key, at: now)
@@ -125,23 +150,39 @@ extension NoticeBoard {
     private mutating func see(
         _ sighting: Sighting, _ source: String, _ key: String, at now: BootInstant
     ) -> [Change] {
-        guard !lapsed.contains(sighting.origin) else { return [] }
+        let shown = Showing(deadline: sighting.deadline, at: now)
+        if let earlier = lapsed[sighting.origin] {
+            lapsed[sighting.origin] = isNews(shown, since: earlier) ? nil : shown
+        }
+        guard lapsed[sighting.origin] == nil else { return [] }
         if let index = entries.firstIndex(where: { $0.source == source && $0.sighting.origin == sighting.origin }) {
-            entries[index].missingSince = nil
-            // A started event has no time any more; the time that was named stays.
-            guard sighting.kind.endsTheNode, let deadline = sighting.deadline else { return [] }
-            return hasten(to: deadline)
+            return seeAgain(sighting, at: index, shown)
         }
         if isLongOver(sighting, at: now) {
-            lapsed.insert(sighting.origin)
+            lapsed[sighting.origin] = shown
             return [.lapsed(made(sighting, source, at: now))]
         }
-        entries.append(Entry(source: source, key: key, sighting: sighting, firstSeenAt: now))
+        entries.append(Entry(source: source, key: key, sighting: sighting, shown: shown))
         let fresh = made(sighting, source, at: now)
         guard sighting.kind.endsTheNode else { return [.advised(fresh)] }
-        guard notice == nil else { return hasten(to: fresh.deadline) }
+        guard notice == nil else { return hasten(to: fresh.deadline, because: sighting) }
         notice = fresh
         return [.began(fresh)]
+    }
+
+    private mutating func seeAgain(_ sighting: Sighting, at index: Int, _ shown: Showing) -> [Change] {
+        entries[index].missingSince = nil
+        entries[index].shown = shown
+        // A started event may have no time any more; the one that was named stays.
+        guard sighting.kind.endsTheNode, let deadline = sighting.deadline else { return [] }
+        entries[index].sighting.deadline = min(entries[index].sighting.deadline ?? deadline, deadline)
+        return hasten(to: deadline, because: sighting)
+    }
+
+    /// A time that is estimated anew at each look moves as the clock does; one that jumps is another notice.
+    private func isNews(_ shown: Showing, since earlier: Showing) -> Bool {
+        guard let deadline = shown.deadline else { return false }
+        return deadline - (earlier.deadline ?? earlier.at) > shown.at - earlier.at + Self.jump
     }
 
     private func isLongOver(_ sighting: Sighting, at now: BootInstant) -> Bool {
@@ -149,21 +190,34 @@ extension NoticeBoard {
         return now - deadline >= Self.lapsesAfter
     }
 
+    private func deadline(of sighting: Sighting, at now: BootInstant) -> BootInstant {
+        sighting.deadline ?? now + place.cloud.shortestNotice
+    }
+
     private func made(_ sighting: Sighting, _ source: String, at now: BootInstant) -> Notice {
         let id = [source, sighting.origin, sighting.mark].filter { !$0.isEmpty }.joined(separator: "/")
         return Notice(
             id: id, kind: sighting.kind, source: source, firstSeenAt: now,
-            deadline: sighting.deadline ?? now + place.cloud.shortestNotice, word: sighting.word)
+            deadline: deadline(of: sighting, at: now), word: sighting.word, origin: sighting.origin)
     }
 
-    private mutating func hasten(to deadline: BootInstant) -> [Change] {
+    private mutating func hasten(to deadline: BootInstant, because sighting: Sighting) -> [Change] {
         guard var sooner = notice, deadline < sooner.deadline else { return [] }
         let isWorthTelling = sooner.deadline - deadline >= .seconds(1)
         sooner.deadline = deadline
+        // A reboot in a quarter of an hour, and then an eviction: what ends the node is the eviction. That the system
+        // goes down says less than any reason before it.
+        if sighting.origin != sooner.origin, sighting.kind != .shutdown {
+            (sooner.kind, sooner.word) = (sighting.kind, sighting.word)
+        }
         notice = sooner
         return isWorthTelling ? [.sooner(sooner)] : []
     }
+}
 
+// MARK: What is pending no more
+
+extension NoticeBoard {
     private mutating func miss(
         except seen: Set<String>, _ source: String, _ key: String, at now: BootInstant
     ) -> [Change] {
@@ -176,22 +230,36 @@ extension NoticeBoard {
                 continue
             }
             guard now - missingSince >= Self.confirmation else { continue }
-            isGone = isGone || entry.sighting.kind.endsTheNode
+            isGone = isGone || entry.endsTheNode
             entries.remove(at: index)
         }
-        lapsed = lapsed.filter { seen.contains($0) || !$0.hasPrefix(key) }
-        return isGone ? withdrawUnlessOthersSpeak() : []
+        lapsed = lapsed.filter { seen.contains($0.key) || !$0.key.hasPrefix(key) }
+        return isGone ? withdrawUnlessOthersSpeak(at: now) : []
     }
 
-    private mutating func end(_ source: String, _ key: String) -> [Change] {
+    private mutating func end(_ source: String, _ key: String, at now: BootInstant) -> [Change] {
         let before = entries.count
         entries.removeAll { $0.source == source && $0.key == key }
-        return entries.count < before ? withdrawUnlessOthersSpeak() : []
+        lapsed = lapsed.filter { !$0.key.hasPrefix(key) }
+        return entries.count < before ? withdrawUnlessOthersSpeak(at: now) : []
     }
 
-    private mutating func withdrawUnlessOthersSpeak() -> [Change] {
-        guard let notice, !entries.contains(where: { $0.sighting.kind.endsTheNode }) else { return [] }
+    /// As long as another source speaks of an end that is about to come, nothing is taken back and nothing lengthens.
+    private mutating func withdrawUnlessOthersSpeak(at now: BootInstant) -> [Change] {
+        guard let notice else { return [] }
+        let soon = now + place.cloud.longestNotice
+        if entries.contains(where: { $0.endsTheNode && deadline(of: $0.sighting, at: now) <= soon }) { return [] }
         self.notice = nil
-        return [.withdrawn(notice)]
+        return [.withdrawn(notice)] + beginNearest(at: now)
+    }
+
+    /// What is left is further away.
+    private mutating func beginNearest(at now: BootInstant) -> [Change] {
+        let left = entries.filter(\.endsTheNode)
+        let nearest = left.min { deadline(of: $0.sighting, at: now) < deadline(of: $1.sighting, at: now) }
+        guard let nearest else { return [] }
+        let next = made(nearest.sighting, nearest.source, at: now)
+        notice = next
+        return [.began(next)]
     }
 }

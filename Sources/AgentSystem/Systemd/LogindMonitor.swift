@@ -97,6 +97,8 @@ package final class LogindMonitor: ShutdownMonitor {
         try connection.listen()
         state.withLock { $0.isRefused = false }
         continuation.yield(.watching(delay: takeLock(connection)))
+        // Said before anybody listened: to an agent that is started again, or on a bus that was lost meanwhile.
+        if connection.isPreparing { continuation.yield(.announced) }
         while !isStopped {
             for starts in try connection.process() {
                 if !starts { state.withLock { $0.wantsLock = true } }
@@ -165,6 +167,12 @@ private final class LogindConnection {
         var microseconds: UInt64 = 0
         _ = csystemd_logind_delay(bus, &microseconds)
         return (descriptor, .microseconds(Int64(min(microseconds, 3_600_000_000))))
+    }
+
+    /// Whether a shutdown is announced already.
+    var isPreparing: Bool {
+        var isPreparing = false
+        return csystemd_logind_preparing(bus, &isPreparing) >= 0 && isPreparing
     }
 
     func process() throws(SystemError) -> [Bool] {

@@ -198,16 +198,19 @@ extension AWSMetadata {
         case .action: return take(action: response)
         case .terminationTime: return take(terminationTime: response)
         case .rebalance:
-            guard let notice = try? JSONValue.parse(response.body), notice["noticeTime"]?.stringValue != nil else {
-                return []
-            }
-            let mark = notice["noticeTime"]?.stringValue ?? ""
+            guard let notice = try? JSONValue.parse(response.body),
+                let mark = notice.field("noticeTime")?.stringValue
+            else { return [] }
             return [
                 .noted(
                     key: "rebalance", [Sighting(.rebalance, origin: "rebalance", deadline: nil, mark: mark)])
             ]
         case .maintenance:
-            guard let events = (try? JSONValue.parse(response.body))?.arrayValue else { return [] }
+            guard let document = try? JSONValue.parse(response.body) else { return [] }
+            // One event by itself is how the local mock's manual shows it.
+            guard let events = document.arrayValue ?? (document.field("Code") == nil ? nil : [document]) else {
+                return []
+            }
             return [.noted(key: "maintenance", events.prefix(16).compactMap { Self.event($0, response) })]
         case .place(let key): return take(place: key, response)
         }
@@ -219,17 +222,19 @@ extension AWSMetadata {
             urgent.append(.terminationTime)
             return []
         }
-        let word = document["action"]?.stringValue
-        let time = document["time"]?.stringValue
+        let word = document.field("action")?.stringValue.flatMap { $0.isEmpty ? nil : $0 }
+        let time = document.field("time")?.stringValue
         let seconds = time.flatMap { TimeText.parse($0) }
         guard word != nil || seconds != nil else {
             urgent.append(.terminationTime)
             return []
         }
         let kind = word.flatMap { NoticeKind(rawValue: $0.lowercased()) } ?? .terminate
+        // To hibernate begins with the notice, whatever time it names.
+        let deadline = kind == .hibernate ? response.at : seconds.flatMap(response.instant)
         let sighting = Sighting(
-            kind.endsTheNode ? kind : .terminate, origin: "instance-action",
-            deadline: seconds.flatMap(response.instant), mark: time ?? "", word: word ?? "")
+            kind.endsTheNode ? kind : .terminate, origin: "instance-action", deadline: deadline, mark: time ?? "",
+            word: word ?? "")
         return [.listed(key: "instance-action", [sighting])]
     }
 
@@ -244,17 +249,24 @@ extension AWSMetadata {
     }
 
     private static func event(_ event: JSONValue, _ response: MetadataResponse) -> Sighting? {
-        guard let code = event["Code"]?.stringValue, let id = event["EventId"]?.stringValue else { return nil }
-        let state = event["State"]?.stringValue?.lowercased() ?? "active"
-        let description = event["Description"]?.stringValue ?? ""
-        guard !state.hasPrefix("cancel"), !state.hasPrefix("complete"), !description.hasPrefix("[") else { return nil }
-        let seconds = event["NotBefore"]?.stringValue.flatMap { TimeText.parse($0) }
+        let code = event.field("Code")?.stringValue ?? ""
+        let time = event.field("NotBefore")?.stringValue ?? ""
+        let name = [event.field("EventId")?.stringValue, code, time].compactMap { $0 }.first { !$0.isEmpty }
+        guard let name, !isDone(event) else { return nil }
+        let origin = "maintenance/\(name)"
         // Without a time there is nothing to drain towards: it is advice.
-        guard let deadline = seconds.flatMap(response.instant) else {
-            return Sighting(.rebalance, origin: "maintenance/\(id)", deadline: nil, word: code)
+        guard let deadline = TimeText.parse(time).flatMap(response.instant) else {
+            return Sighting(.rebalance, origin: origin, deadline: nil, word: code)
         }
-        let kind: NoticeKind = code == "instance-stop" || code == "instance-retirement" ? .stop : .maintenance
-        return Sighting(kind, origin: "maintenance/\(id)", deadline: deadline, word: code)
+        let kind: NoticeKind = ["instance-stop", "instance-retirement"].contains(code.lowercased()) ? .stop : .maintenance
+        return Sighting(kind, origin: origin, deadline: deadline, word: code)
+    }
+
+    /// Taken back or over, which both the state and the description may say (`[Canceled] scheduled reboot`).
+    private static func isDone(_ event: JSONValue) -> Bool {
+        let state = event.field("State")?.stringValue?.lowercased() ?? ""
+        let description = event.field("Description")?.stringValue?.lowercased() ?? ""
+        return ["cancel", "complete"].contains { state.hasPrefix($0) || description.hasPrefix("[" + $0) }
     }
 
     private mutating func take(place key: PlaceKey, _ response: MetadataResponse) -> [SourceFinding] {

@@ -13,7 +13,7 @@ package enum AssignmentEnd {
         else { return nil }
         guard let end = document[key], end != .null else { return .over(key: key) }
         guard let at = end["at"]?.stringValue, let seconds = TimeText.parse(at) else { return nil }
-        let kind = end["kind"]?.stringValue.flatMap(NoticeKind.init(rawValue:)) ?? .terminate
+        let kind = end["kind"]?.stringValue.flatMap { NoticeKind(rawValue: $0.lowercased()) } ?? .terminate
         let sighting = Sighting(
             kind, origin: key, deadline: response.instant(of: seconds), mark: at,
             word: end["reason"]?.stringValue ?? "")

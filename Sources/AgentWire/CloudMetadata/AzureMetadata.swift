@@ -14,12 +14,16 @@ package struct AzureMetadata: MetadataSource {
     }
 
     private struct Event: Equatable {
-        var id: String
+        /// nil for one without: it counts, and cannot be approved.
+        var id: String?
+        var origin: String
         var kind: NoticeKind
         var resources: Int
         /// Seconds; -1 when nobody knows.
         var length: Int64
         var firstSeenAt: BootInstant
+        /// When it was first seen under way.
+        var startedAt: BootInstant?
     }
 
     private static let versions = ["2024-07-09", "2020-07-01"]
@@ -37,25 +41,29 @@ package struct AzureMetadata: MetadataSource {
     private var ownName: String?
     private var known: [Event] = []
     private var toStart: [String] = []
+    /// How often a cloud that did not hear an approval is told again.
+    private var approvalsLeft = Self.approvals
+    private static let approvals = 3
 
     package init(base: String = "http://169.254.169.254") {
         self.base = base
     }
 
     package mutating func next(at now: BootInstant) -> MetadataStep {
-        if !toStart.isEmpty {
-            defer { toStart = [] }
+        // Before the first events: without it they may be those of a neighbour.
+        if ownName == nil, nextComputeAt <= now {
+            nextComputeAt = now + .seconds(5)
+            return ask(.compute)
+        }
+        if !toStart.isEmpty, approvalsLeft > 0 {
+            approvalsLeft -= 1
             return ask(.start(eventIDs: toStart))
         }
         if nextAt <= now {
             nextAt = now + Self.every
             return ask(.events)
         }
-        if ownName == nil, nextComputeAt <= now {
-            nextComputeAt = now + .seconds(5)
-            return ask(.compute)
-        }
-        return .wait(until: nextAt)
+        return .wait(until: ownName == nil ? min(nextAt, nextComputeAt) : nextAt)
     }
 
     private mutating func ask(_ question: Question) -> MetadataStep {
@@ -82,6 +90,9 @@ package struct AzureMetadata: MetadataSource {
             return [.failed(reason: hasAnswered ? reason : "not enabled yet, which may take two minutes: \(reason)")]
         case (.events, .response(let response)): return take(events: response)
         case (.compute, .response(let response)): return take(compute: response)
+        case (.start, .response(let response)) where response.status == 200:
+            toStart = []
+            return []
         case (.compute, .failed), (.start, _): return []
         }
     }
@@ -94,7 +105,7 @@ package struct AzureMetadata: MetadataSource {
             return []
         }
         guard response.status == 200, let document = try? JSONValue.parse(response.body),
-            let events = document["Events"]?.arrayValue
+            let events = document.field("Events")?.arrayValue
         else { return [.failed(reason: response.problem)] }
         var sightings: [Sighting] = []
         var kept: [Event] = []
@@ -108,26 +119,39 @@ package struct AzureMetadata: MetadataSource {
     }
 
     private func read(_ value: JSONValue, _ response: MetadataResponse) -> (Sighting, Event)? {
-        guard let id = value["EventId"]?.stringValue, id.utf8.count <= 128, isOurs(value) else { return nil }
-        let type = value["EventType"]?.stringValue ?? ""
-        let kind = Self.kind(type)
+        let type = value.field("EventType")?.stringValue ?? ""
+        let time = TimeText.parse(value.field("NotBefore")?.stringValue ?? "")
+        // What neither says what it is nor when is no event.
+        guard !type.isEmpty || time != nil, isOurs(value) else { return nil }
+        let id = value.field("EventId")?.stringValue.flatMap { $0.isEmpty || $0.utf8.count > 128 ? nil : $0 }
+        let origin = "\(Self.key)/\(id ?? type)"
+        let earlier = known.first { $0.origin == origin }
         var event = Event(
-            id: id, kind: kind, resources: value["Resources"]?.arrayValue?.count ?? 0,
-            length: value["DurationInSeconds"]?.integerValue ?? -1, firstSeenAt: response.at)
-        if let earlier = known.first(where: { $0.id == id }) { event.firstSeenAt = earlier.firstSeenAt }
-        let time = value["NotBefore"]?.stringValue ?? ""
-        var deadline = TimeText.parse(time).flatMap(response.instant)
-        // Evictions are said to leave 30 seconds and often leave less than 10.
-        if type.lowercased() == "preempt" {
-            let planned = event.firstSeenAt + Cloud.azure.shortestNotice
-            deadline = deadline.map { min($0, planned) } ?? planned
+            id: id, origin: origin, kind: Self.kind(type),
+            resources: value.field("Resources")?.arrayValue?.count ?? 0,
+            length: value.field("DurationInSeconds")?.integerValue ?? -1,
+            firstSeenAt: earlier?.firstSeenAt ?? response.at, startedAt: earlier?.startedAt)
+        if value.field("EventStatus")?.stringValue?.lowercased() == "started" {
+            event.startedAt = event.startedAt ?? response.at
         }
-        return (Sighting(kind, origin: "\(Self.key)/\(id)", deadline: deadline, word: type), event)
+        let deadline = deadline(of: event, type, named: time.flatMap(response.instant))
+        return (Sighting(event.kind, origin: origin, deadline: deadline, word: type), event)
+    }
+
+    /// NotBefore is the earliest that an event begins. One that has begun, by itself or because a neighbour agreed, or
+    /// whose time is past, may end the machine at any moment.
+    private func deadline(of event: Event, _ type: String, named: BootInstant?) -> BootInstant? {
+        let soonest = Cloud.azure.shortestNotice
+        var deadlines = named.map { [$0 < event.firstSeenAt ? event.firstSeenAt + soonest : $0] } ?? []
+        if let startedAt = event.startedAt { deadlines.append(startedAt + soonest) }
+        // Evictions are said to leave 30 seconds and often leave less than 10.
+        if type.lowercased() == "preempt" { deadlines.append(event.firstSeenAt + soonest) }
+        return deadlines.min()
     }
 
     /// Events of a whole placement group come to each of its machines.
     private func isOurs(_ value: JSONValue) -> Bool {
-        guard let resources = value["Resources"]?.arrayValue, !resources.isEmpty else { return true }
+        guard let resources = value.field("Resources")?.arrayValue, !resources.isEmpty else { return true }
         guard let ownName else { return resources.count == 1 }
         return resources.contains { $0.stringValue?.lowercased() == ownName.lowercased() }
     }
@@ -154,11 +178,18 @@ package struct AzureMetadata: MetadataSource {
         ]
     }
 
-    /// Approving lets an event go ahead for every machine it names, so only those for this one alone are approved.
+    /// Approving lets an event go ahead for every machine it names, so only those for this one alone are approved. The
+    /// notice is one, whatever ends the node; a pause is approved by itself.
     package mutating func approve(noticeID: String) {
-        for event in known where noticeID.contains(event.id) && event.resources <= 1 {
-            if event.kind == .freeze, !(0..<Self.shortFreeze).contains(event.length) { continue }
-            toStart.append(event.id)
+        let approved = known.first { noticeID == "\(name)/\($0.origin)" }
+        for event in known where event.resources <= 1 {
+            if event.kind == .freeze {
+                guard event == approved, (0..<Self.shortFreeze).contains(event.length) else { continue }
+            } else if !event.kind.endsTheNode || approved?.kind == .freeze {
+                continue
+            }
+            if let id = event.id, !toStart.contains(id) { toStart.append(id) }
         }
+        approvalsLeft = Self.approvals
     }
 }

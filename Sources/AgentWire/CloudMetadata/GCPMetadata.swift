@@ -32,6 +32,7 @@ package struct GCPMetadata: MetadataSource {
     private var etag: String?
     private var asked = Question.key
     private var notBefore: BootInstant?
+    private var askedAt = BootInstant(nanoseconds: 0)
     private var firstTrueAt: BootInstant?
     private var extras: [(question: Question, at: BootInstant)]
     private var place = CloudPlace(.gcp)
@@ -52,6 +53,7 @@ package struct GCPMetadata: MetadataSource {
             return ask(question)
         }
         if let notBefore, now < notBefore { return .wait(until: notBefore) }
+        askedAt = now
         return ask(.key)
     }
 
@@ -101,8 +103,11 @@ package struct GCPMetadata: MetadataSource {
         }
         // What is pending is looked at every second, so that its end is seen as well.
         let isPending = !sightings.isEmpty
+        let wasWaiting = etag != nil
         etag = isPending ? nil : response.headers["etag"].flatMap(Self.usable)
-        notBefore = isPending || etag == nil ? response.at + .seconds(1) : nil
+        // A server that does not hold the request is asked once a second all the same.
+        let isHeld = !wasWaiting || response.at - askedAt >= Self.hold / 2
+        notBefore = isPending || etag == nil || !isHeld ? askedAt + .seconds(1) : nil
         return [.listed(key: key.rawValue, sightings)]
     }
 
@@ -128,9 +133,16 @@ package struct GCPMetadata: MetadataSource {
             return [
                 Sighting(.maintenance, origin: key.rawValue, deadline: end(Self.gpuWarning, at: now), word: line)
             ]
+        case (.maintenance, let word) where Self.isWord(word):
+            // One that we have no word for, and that does not say when: it is told.
+            return [Sighting(.rebalance, origin: key.rawValue + "/" + word.lowercased(), deadline: nil, word: line)]
         default:
             return nil
         }
+    }
+
+    private static func isWord(_ text: String) -> Bool {
+        (4...64).contains(text.utf8.count) && text.utf8.allSatisfy { (0x41...0x5A).contains($0) || $0 == 0x5F }
     }
 
     private mutating func end(_ warning: Duration?, at now: BootInstant) -> BootInstant? {
@@ -148,12 +160,13 @@ extension GCPMetadata {
             return response.line == "NONE" ? [.noted(key: "upcoming", [])] : []
         }
         func text(_ snake: String, _ camel: String) -> String? {
-            document[snake]?.stringValue ?? document[camel]?.stringValue
+            document.field(snake)?.stringValue ?? document.field(camel)?.stringValue
         }
-        guard let start = text("window_start_time", "windowStartTime"),
-            let deadline = TimeText.parse(start).flatMap(response.instant)
-        else { return [] }
         let word = text("maintenance_status", "maintenanceStatus") ?? ""
+        let isDone = ["complete", "cancel"].contains { word.lowercased().hasPrefix($0) }
+        guard !isDone, let start = text("window_start_time", "windowStartTime"),
+            let deadline = TimeText.parse(start).flatMap(response.instant)
+        else { return [.noted(key: "upcoming", [])] }
         return [
             .noted(
                 key: "upcoming",

@@ -89,3 +89,12 @@ package struct MetadataResponse: Equatable, Sendable {
     /// In words for operators, without the body: it is whatever somebody else wrote.
     var problem: String { "answered \(status) with a body that is no metadata (\(body.count) bytes)" }
 }
+
+extension JSONValue {
+    /// A field of an object whatever its capitals: clouds and their mocks are not of one mind about them.
+    func field(_ name: String) -> JSONValue? {
+        if let value = self[name] { return value }
+        guard case .object(let fields) = self else { return nil }
+        return fields.first { $0.key.lowercased() == name.lowercased() }?.value
+    }
+}

@@ -10,7 +10,8 @@ package enum MetadataSources {
         case .azure: [AzureMetadata()]
         case .alibaba: [TerminationTimeMetadata(.alibaba)]
         case .tencent: [TerminationTimeMetadata(.tencent)]
-        case .oracle, .nebius, .lambda, .runpod, .vast, .generic: []
+        case .oracle: [OracleMetadata()]
+        case .nebius, .lambda, .runpod, .vast, .generic: []
         }
     }
 }

@@ -9,7 +9,7 @@ package enum NoticeCodec {
             "boot_id": .string(boot), "id": .string(notice.id), "kind": .string(notice.kind.rawValue),
             "source": .string(notice.source), "first_seen_ns": .integer(notice.firstSeenAt.nanoseconds),
             "deadline_ns": .integer(notice.deadline.nanoseconds), "word": .string(notice.word),
-            "is_over": .bool(isOver),
+            "is_over": .bool(isOver), "origin": .string(notice.origin),
         ]).rendered()
     }
 
@@ -23,7 +23,8 @@ package enum NoticeCodec {
         else { return nil }
         let notice = Notice(
             id: id, kind: kind, source: source, firstSeenAt: BootInstant(nanoseconds: firstSeen),
-            deadline: BootInstant(nanoseconds: deadline), word: document["word"]?.stringValue ?? "")
+            deadline: BootInstant(nanoseconds: deadline), word: document["word"]?.stringValue ?? "",
+            origin: document["origin"]?.stringValue ?? "")
         return (notice, document["is_over"]?.boolValue ?? false)
     }
 

@@ -16,6 +16,9 @@ int csystemd_logind_inhibit(sd_bus *bus, const char *who, const char *why, int *
 /// How long logind waits for the holders of such locks, in microseconds.
 int csystemd_logind_delay(sd_bus *bus, uint64_t *microseconds);
 
+/// Whether a shutdown is announced already.
+int csystemd_logind_preparing(sd_bus *bus, bool *preparing);
+
 /// Calls `handler` for each PrepareForShutdown.
 int csystemd_logind_match(sd_bus *bus, sd_bus_message_handler_t handler, void *userdata);
 

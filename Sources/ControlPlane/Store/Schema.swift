@@ -7,6 +7,9 @@ enum Schema {
         migrator.registerMigration("1 nodes, assignments, events") { database in
             try database.execute(sql: version1)
         }
+        migrator.registerMigration("2 starts") { database in
+            try database.execute(sql: version2)
+        }
         return migrator
     }
 
@@ -51,5 +54,23 @@ enum Schema {
 
         CREATE INDEX events_by_sequence ON events (node_id, incarnation, sequence);
         CREATE INDEX events_by_type ON events (node_id, type, incarnation, sequence);
+        """
+
+    /// A start outlives the events that told of it: retention takes those of a busy node within days.
+    private static let version2 = """
+        CREATE TABLE starts (
+            number INTEGER PRIMARY KEY,
+            node_id TEXT NOT NULL REFERENCES nodes (id),
+            event_id TEXT NOT NULL,
+            model TEXT NOT NULL,
+            gpu TEXT,
+            vllm_version TEXT,
+            startup_s REAL NOT NULL,
+            phases TEXT NOT NULL,
+            finished_at TEXT NOT NULL,
+            UNIQUE (node_id, event_id)
+        ) STRICT;
+
+        CREATE INDEX starts_by_kind ON starts (model, gpu, vllm_version, number);
         """
 }

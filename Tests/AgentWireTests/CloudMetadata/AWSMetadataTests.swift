@@ -25,7 +25,7 @@ internal import Testing
         arguments: [
             (#"{"action": "terminate", "time": "2017-09-18T08:22:00Z"}"#, NoticeKind.terminate),
             (#"{"action": "stop", "time": "2017-09-18T08:22:00Z"}"#, .stop),
-            ("{\n\t\"action\": \"hibernate\",\n\t\"time\": \"2017-09-18T08:22:00Z\"\n}", .hibernate),
+            ("{\n\t\"action\": \"stop\",\n\t\"time\": \"2017-09-18T08:22:00Z\"\n}", .stop),
             (#"{"action": "flip!", "time": "2017-09-18T08:22:00Z"}"#, .terminate),
             (#"{"time": "2017-09-18T08:22:00Z"}"#, .terminate),
             (#"{"action": "freeze", "time": "2017-09-18T08:22:00Z"}"#, .terminate),

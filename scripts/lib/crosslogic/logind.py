@@ -25,6 +25,7 @@ class Message:
     kind: int
     serial: int
     member: str
+    body: bytes
 
 
 class LogindDouble:
@@ -33,6 +34,7 @@ class LogindDouble:
     def __init__(self, path: Path, delay: float = 5) -> None:
         self.path = path
         self.delay = delay
+        self.is_preparing = False
         self.lock = threading.Lock()
         self.clients: list[socket.socket] = []
         self.locks: list[int] = []
@@ -83,6 +85,7 @@ class LogindDouble:
             (SIGNATURE, "g", "b"),
         ]
         with self.lock:
+            self.is_preparing = starts
             message = self.message(SIGNAL, header, body)
             now = time.monotonic()
             for client in self.clients:
@@ -123,10 +126,16 @@ class LogindDouble:
                 client.sendmsg([message], [rights])
                 os.close(theirs)
             elif call.member == "Get":
-                body = b"\x01t\0" + b"\0" * 5 + struct.pack("<Q", int(self.delay * 1e6))
+                body = self.property(call.body)
                 client.sendall(self.message(REPLY, [*header, (SIGNATURE, "g", "v")], body))
             else:
                 client.sendall(self.message(REPLY, header, b""))
+
+    def property(self, question: bytes) -> bytes:
+        """A variant."""
+        if b"PreparingForShutdown" in question:
+            return b"\x01b\0\0" + struct.pack("<I", self.is_preparing)
+        return b"\x01t\0" + b"\0" * 5 + struct.pack("<Q", int(self.delay * 1e6))
 
     def message(self, kind: int, header: list[tuple[int, str, str | int]], body: bytes) -> bytes:
         self.serial += 1
@@ -167,8 +176,7 @@ def read_message(reader: BinaryIO) -> Message | None:
         return None
     _, kind, _, _, length, serial, fields_length = struct.unpack("<cBBBIII", fixed)
     fields = reader.read(fields_length + -fields_length % 8)[:fields_length]
-    reader.read(length)
-    return Message(kind, serial, member_of(fields))
+    return Message(kind, serial, member_of(fields), reader.read(length))
 
 
 def member_of(fields: bytes) -> str:

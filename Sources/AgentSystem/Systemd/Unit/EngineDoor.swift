@@ -16,6 +16,7 @@ actor EngineDoor {
         case kill
         case status
         case processes
+        case gpu
         case serving
         case idle
     }
