@@ -47,6 +47,6 @@ struct NodeMachineStandbyTests {
     func lines() {
         var reader = EngineLogReader()
         let log = "crosslogic-launcher: plain, because ImportError: no vllm\nhe said crosslogic-launcher: standby, x\n"
-        #expect(reader.read(Array(log.utf8)) == [.launcher("plain, because ImportError: no vllm")])
+        #expect(reader.feed(Array(log.utf8)) == [.launcher("plain, because ImportError: no vllm")])
     }
 }

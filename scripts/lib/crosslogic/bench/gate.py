@@ -20,7 +20,7 @@ class Gate:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802 - the library's name
+            def do_GET(self) -> None:
                 etag = f'"{gate.generation}"'
                 if self.headers.get("If-None-Match") == etag:
                     # Nothing newer will come.
@@ -31,7 +31,7 @@ class Gate:
                 else:
                     self.answer(404, b"")
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self.answer(202, b'{"accepted":1,"duplicates":0}')
 
