@@ -56,15 +56,27 @@ struct EnginePreparer: Sendable {
 
     /// For whoever executes the engine for us.
     func write(_ launch: EngineLaunch) throws(FailureReport) {
+        try write(launch, arguments: argumentsFile)
+    }
+
+    /// The arguments in a file of their own: its program may still have to read them when the engine's are written.
+    func writeWaiting(_ launch: EngineLaunch) throws(FailureReport) {
+        var launch = launch
+        let file = "\(settings.runtimeFolder)/standby.argv"
+        launch.environment.append(EnvironmentVariable(EngineLauncher.argumentsVariable, file))
+        try write(launch, arguments: file)
+    }
+
+    private func write(_ launch: EngineLaunch, arguments file: String) throws(FailureReport) {
         guard let bytes = EnvFile.render(launch.environment) else {
             throw FailureReport(
                 .credentialsRejected, message: "a credential of the assignment contains a line break or a NUL",
                 process: "agent")
         }
         do {
-            try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
             let argv = JSONValue.array(([launch.executable] + launch.arguments).map(JSONValue.string)).rendered()
-            try ports.files.writeForThisBoot(argv, to: argumentsFile, mode: 0o644)
+            try ports.files.writeForThisBoot(argv, to: file, mode: 0o644)
+            try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
         }

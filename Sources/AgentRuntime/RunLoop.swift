@@ -83,7 +83,10 @@ struct RunLoop {
     }
 
     private mutating func wishStandby() {
-        let (wish, state) = (machine.standby, "\(machine.standby) \(machine.state.name)")
+        let wish = machine.standby
+        // Where there is one place only, it is free once nothing is left of the engine before.
+        let isEnding = if case .stopping = machine.state { true } else { false }
+        let state = "\(wish) \(machine.state.name) \(isEnding)"
         guard state != wished else { return }
         wished = state
         engine.standBy(wish)

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from crosslogic import engine as engines
 from crosslogic import http, swift
 from crosslogic.canaries import Canaries
@@ -25,6 +26,8 @@ SERVING = "crosslogic-serving.target"
 GUARD = "crosslogic-engine-guard.service"
 DOOR = "crosslogic-enginectl.socket"
 OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
+
+in_all_start_modes = pytest.mark.parametrize("start_mode", engines.START_MODES, indirect=True)
 
 ENGINE_FOLDER = Path("/opt/crosslogic/engine")
 STAND_IN = Path("/opt/stand-in")
