@@ -10,6 +10,7 @@ let package = Package(
         .executable(name: "crosslogic-control-plane", targets: ["crosslogic-control-plane"]),
         .executable(name: "simulated-vllm", targets: ["simulated-vllm"]),
         .executable(name: "log-bench", targets: ["log-bench"]),
+        .executable(name: "fleet-simulator", targets: ["fleet-simulator"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -77,6 +78,15 @@ let package = Package(
         .executableTarget(
             name: "simulated-vllm", path: "Tests/SimulatedVLLM", exclude: ["Transcripts", "record-transcript"]),
         .executableTarget(name: "log-bench", dependencies: ["AgentCore", "AgentSystem"], path: "Tests/LogBench"),
+        .executableTarget(
+            name: "fleet-simulator",
+            dependencies: [
+                "AgentCore", "AgentWire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/FleetSimulator"),
         .testTarget(
             name: "AgentCoreTests", dependencies: ["AgentCore", "AgentTestKit"], exclude: ["Lifecycle/transitions.txt"],
             resources: [.copy("Fixtures")]),

@@ -2,8 +2,15 @@
 
 /// Starts the engine, tells its life, and can end it.
 package protocol EngineHost: Sendable {
-    /// Executes the engine. The stream tells its whole life and ends after `gone` or `startFailed`.
+    /// Executes the engine, or makes the one that waits serve where it fits. The stream tells its whole life and ends after `gone` or `startFailed`.
     func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent>
+    /// Whether an engine can wait beside one that runs. Where not, it takes its place, and its files.
+    var parksBeside: Bool { get }
+    /// Executes an engine that imports and then waits, for `run` to tell it what to serve. At most one: nothing happens
+    /// where there is one, or no place for it. Returns once it is executed.
+    func park(_ launch: EngineLaunch) async
+    /// Ends the engine that waits, if there is one; returns once nothing is left of it.
+    func unpark() async
     /// SIGTERM to the main process only: workers that get it drop what they are doing.
     func terminateMain()
     /// SIGKILL to every process of the engine, again and again until none is left; then `gone` follows.
@@ -56,6 +63,38 @@ package protocol EngineLogFollower: Sendable {
 /// HTTP out: control plane, engine, cloud metadata.
 package protocol HTTPClient: Sendable {
     func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse
+}
+
+/// Objects of a store straight into files: their bytes are in memory only on their way.
+package protocol ObjectFetcher: Sendable {
+    /// Writes the body of a 2xx into the file at `path`, which is there, from `offset` on, and tells each arrival of so
+    /// many bytes. The body of any other answer is in the response. Nothing is written any more once this has returned.
+    func fetch(
+        _ request: HTTPRequest, into path: String, at offset: UInt64, arrived: @escaping @Sendable (Int) -> Void
+    ) async throws(FetchFailure) -> HTTPResponse
+}
+
+/// Downloaded models on a disk; others may read them. Every call blocks for as long as the disk does.
+package protocol ModelStorage: Sendable {
+    /// Bytes of each regular file below a folder, by relative path; hidden ones are left out. Empty without a folder.
+    func sizes(below folder: String) throws(FileFailure) -> [String: UInt64]
+    /// With its parents.
+    func makeFolder(_ folder: String) throws(FileFailure)
+    /// A file of this length, all of it a hole, in place of whatever stood there.
+    func begin(_ path: String, bytes: UInt64) throws(FileFailure)
+    /// The first bytes, at most `count`.
+    func head(of path: String, count: Int) throws(FileFailure) -> [UInt8]
+    /// In lower-case hexadecimal; nil where this machine's policy forbids MD5.
+    func md5(of path: String) throws(FileFailure) -> String?
+    /// Synced, readable for everyone, and under its final name.
+    func finish(_ path: String, as name: String) throws(FileFailure)
+    /// A folder and everything in it; links are removed and not followed.
+    func removeFolder(_ folder: String) throws(FileFailure)
+}
+
+package enum FetchFailure: Error, Equatable, Sendable {
+    case network(HTTPFailure)
+    case disk(FileFailure)
 }
 
 /// Small files of the agent's own.

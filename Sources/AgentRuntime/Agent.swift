@@ -58,6 +58,7 @@ package struct Agent: Sendable {
             notices.resume()
             group.addTask { await notices.run() }
             group.addTask { await notices.watchShutdown() }
+            group.addTask { await engine.keepStandby() }
             group.addTask { for await request in requests { inbox.send(request.event) } }
 
             let urgent = UrgentSender(outbox: outbox, ports: ports, sender: sender)
@@ -74,6 +75,7 @@ package struct Agent: Sendable {
             group.cancelAll()
             return loop.ending
         }
+        await ports.engineHost.unpark()
         // A preparation that was overtaken by the end may have left its file.
         if ending == .done { EnginePreparer(settings: settings, ports: ports).removeCredentials() }
         await notices.store.settle()

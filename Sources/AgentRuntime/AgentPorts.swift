@@ -6,6 +6,8 @@ package struct AgentPorts: Sendable {
     package var engineLog: any EngineLogSource
     package var http: any HTTPClient
     package var files: any FileStore
+    package var fetcher: any ObjectFetcher
+    package var models: any ModelStorage
     package var serviceManager: any ServiceManager
     package var portInspector: any PortInspector
     package var trafficMeter: any TrafficMeter
@@ -23,8 +25,9 @@ package struct AgentPorts: Sendable {
     package var readAhead: (any ReadAheadRecorder)?
 
     package init(
-        engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient, files: any FileStore,
-        serviceManager: any ServiceManager, portInspector: any PortInspector,
+        engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient,
+        files: any FileStore, fetcher: any ObjectFetcher, models: any ModelStorage, serviceManager: any ServiceManager,
+        portInspector: any PortInspector,
         trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
         log: any OperatorLog, gpuMeter: (any GPUMeter)? = nil, shutdownMonitor: (any ShutdownMonitor)? = nil
     ) {
@@ -32,6 +35,8 @@ package struct AgentPorts: Sendable {
         self.engineLog = engineLog
         self.http = http
         self.files = files
+        self.fetcher = fetcher
+        self.models = models
         self.serviceManager = serviceManager
         self.portInspector = portInspector
         self.trafficMeter = trafficMeter

@@ -10,6 +10,9 @@ package struct AgentSettings: Sendable {
     /// Absolute path of `vllm`; nil searches `defaultEngines` and PATH.
     package var engine: String?
     package var engineArguments: [String]
+    package var engineStart: EngineStartMode
+    /// Folder of the engine launcher.
+    package var engineLauncher: String
     package var engineLog: String
     package var engineAddress: String
     package var enginePort: UInt16
@@ -19,6 +22,10 @@ package struct AgentSettings: Sendable {
     package var stateFolder: String
     package var runtimeFolder: String
     package var cacheFolder: String
+    /// Where models lie that are downloaded before a start; the engine's user may read it.
+    package var modelFolder: String
+    /// Bytes that they may take together; nil leaves it to the disk.
+    package var modelCacheLimit: UInt64?
     package var drainSeconds: Int
     /// When the service manager is told READY.
     package var readiness: Readiness
@@ -65,11 +72,12 @@ package struct AgentSettings: Sendable {
 
     /// Of an engine for this assignment, all of it.
     func engineEnvironment(
-        for assignment: Assignment, on install: EngineInstall, tuned: [EnvironmentVariable] = []
+        for assignment: Assignment, on install: EngineInstall, loading: WeightLoading? = nil,
+        tuned: [EnvironmentVariable] = []
     ) -> [EnvironmentVariable] {
         EngineEnvironment.variables(
-            for: assignment, on: install, inherited: environment, cacheFolder: cacheFolder, tuned: tuned,
-            savings: savings.savings(for: assignment, on: install, node: engineArguments))
+            for: assignment, on: install, inherited: environment, cacheFolder: cacheFolder, loading: loading,
+            tuned: tuned, savings: savings.savings(for: assignment, on: install, node: engineArguments))
     }
 }
 
@@ -94,6 +102,8 @@ extension AgentSettings {
         assignmentDefaults = reader.assignmentDefaults()
         engine = reader.path("CROSSLOGIC_ENGINE")
         engineArguments = reader.arguments("CROSSLOGIC_ENGINE_ARGS")
+        engineStart = reader.choice("CROSSLOGIC_ENGINE_START") ?? .plain
+        engineLauncher = reader.path("CROSSLOGIC_ENGINE_LAUNCHER") ?? EngineLauncher.standardFolder
         engineLog = reader.path("CROSSLOGIC_ENGINE_LOG") ?? "/tmp/vllm.log"
         engineAddress = reader.address("CROSSLOGIC_ENGINE_ADDRESS") ?? "0.0.0.0"
         enginePort = UInt16(reader.integer("CROSSLOGIC_ENGINE_PORT", in: 1...65535) ?? 8000)
@@ -106,7 +116,10 @@ extension AgentSettings {
         // systemd names the folders it prepared.
         stateFolder = reader.path("CROSSLOGIC_STATE_DIR") ?? environment["STATE_DIRECTORY"] ?? "/var/lib/crosslogic"
         runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"
-        cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? environment["CACHE_DIRECTORY"] ?? "/var/cache/crosslogic"
+        // CACHE_DIRECTORY is the agent's own; this one is the engine's, whose unit is another.
+        cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? "/var/cache/crosslogic"
+        modelFolder = reader.path("CROSSLOGIC_MODEL_DIR") ?? environment["CACHE_DIRECTORY"] ?? "\(cacheFolder)/models"
+        modelCacheLimit = reader.integer("CROSSLOGIC_MODEL_CACHE_LIMIT", in: 1...(1 << 50)).map { UInt64($0) }
         drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
         engineHost = reader.choice("CROSSLOGIC_ENGINE_HOST")
         readiness = reader.choice("CROSSLOGIC_NOTIFY_READY") ?? .model

@@ -10,18 +10,26 @@ final class EngineEffects: Sendable {
         /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
         var drains: Duration?
         var pump: EngineLogPump?
+        /// Of the preparation that is in flight: whoever finishes it ends that.
+        var abandon: AsyncStream<Never>.Continuation?
+        /// From the writing of an engine's files until it is gone.
+        var isStarting = false
     }
 
     private static let leftoversPatience = Duration.seconds(10)
 
     let probe: EngineProbe
     let starts: StartMemory
+    let loads: LoadMemory
+    let settings: AgentSettings
+    let ports: AgentPorts
+    let locator: EngineLocator
+    let files = OneAtATime()
+    let wishes: AsyncStream<StandbyWish>
+    let wisher: AsyncStream<StandbyWish>.Continuation
     private let meter = LogMeter()
     private let gpus: GPUWatch
-    private let ports: AgentPorts
-    private let preparer: EnginePreparer
-    private let locator: EngineLocator
-    private let preflight: Preflight
+    private let preparation: StartPreparation
     let caches: CarriedCaches
     private let logPath: String
     /// nil where the engine does not outlive the agent.
@@ -31,7 +39,9 @@ final class EngineEffects: Sendable {
     private let leftovers = OnlyOnce()
 
     init(settings: AgentSettings, ports: AgentPorts, outbox: Outbox) {
+        self.settings = settings
         self.ports = ports
+        (wishes, wisher) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         self.outbox = outbox
         logPath = settings.engineLog
         keeper =
@@ -39,49 +49,82 @@ final class EngineEffects: Sendable {
             ? LogCheckpointKeeper("\(settings.runtimeFolder)/log.json", files: ports.files, log: ports.log) : nil
         gpus = GPUWatch(ports.gpuMeter, log: ports.log)
         probe = EngineProbe(settings: settings, ports: ports, logMeter: meter, gpus: gpus)
-        preparer = EnginePreparer(settings: settings, ports: ports)
+        preparation = StartPreparation(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
+        loads = LoadMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
-        preflight = Preflight(settings: settings, ports: ports)
         caches = CarriedCaches(settings: settings, ports: ports)
     }
 
+    var preparer: EnginePreparer { preparation.preparer }
+    var isStarting: Bool { state.withLock { $0.isStarting } }
     var install: EngineInstall? { state.withLock { $0.install } }
 
+    /// Answers always, and in one of three ways: prepared, failed, or abandoned.
     func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
+        let (abandoned, abandon) = AsyncStream<Never>.makeStream()
+        state.withLock { $0.abandon = abandon }
+        await withDiscardingTaskGroup { group in
+            group.addTask { [self] in
+                let answer = await prepared(assignment, inbox)
+                // An abandonment is for the one that comes next from here on.
+                state.withLock { $0.abandon = nil }
+                inbox.send(answer)
+                abandon.finish()
+            }
+            for await _ in abandoned {}
+            group.cancelAll()
+        }
+    }
+
+    /// The preparation in flight comes to its end as soon as it can.
+    func abandonPreparation() { state.withLock { $0.abandon }?.finish() }
+
+    private func prepared(_ assignment: Assignment, _ inbox: Inbox) async -> NodeEvent {
+        let generation = assignment.generation
         await removeLeftovers()
         await gpus.settle()
         let install = locator.locate()
         state.withLock { $0.install = install }
         if let expected = await starts.expectation(for: assignment, on: install) {
-            inbox.send(.startExpected(generation: assignment.generation, expected))
+            inbox.send(.startExpected(generation: generation, expected))
         }
         async let restored: Void = caches.restore(for: assignment, on: install)
         do throws(FailureReport) {
-            let tuning = try await prove(assignment, on: install, inbox)
+            let plan = try await preparation.plan(for: assignment, on: install, inbox)
             await restored
-            let launch = try await preparer.prepare(
-                tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
+            let launch = try await write(plan, on: install)
             state.withLock {
-                $0.launch = (assignment.generation, launch)
+                $0.launch = (generation, launch)
                 $0.drains = launch.drainsOnTerminate
             }
-            inbox.send(
-                .prepared(generation: assignment.generation, engineDrains: launch.drainsOnTerminate ?? .zero))
+            return .prepared(generation: generation, engineDrains: launch.drainsOnTerminate ?? .zero)
         } catch {
-            inbox.send(.preparationFailed(generation: assignment.generation, error))
+            return Task.isCancelled
+                ? .preparationAbandoned(generation: generation)
+                : .preparationFailed(generation: generation, error)
         }
     }
 
-    /// Before anything is written: what cannot work leaves no credentials behind. nil where
-    /// nothing was to be looked at.
-    private func prove(
-        _ assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
-    ) async throws(FailureReport) -> StreamerTuning? {
-        guard let install, let outcome = await preflight.run(assignment, on: install) else { return nil }
-        inbox.send(.preflightDone(generation: assignment.generation, outcome.report))
-        if let failure = outcome.report.failure { throw failure }
-        return outcome.tuning
+    private func write(
+        _ plan: StartPreparation.Plan, on install: EngineInstall?
+    ) async throws(FailureReport) -> EngineLaunch {
+        let outcome = await files.run { [self] () async -> Result<EngineLaunch, FailureReport> in
+            do throws(FailureReport) {
+                let launch = try await preparation.write(plan, on: install)
+                state.withLock { $0.isStarting = true }
+                return .success(launch)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// Credentials stay no longer than an engine needs them.
+    private func removeFiles() {
+        preparer.removeCredentials()
+        state.withLock { $0.isStarting = false }
     }
 
     /// The life of one engine. Its last event is the last thing that happens here: by then the log has been read to
@@ -94,7 +137,7 @@ final class EngineEffects: Sendable {
         do throws(FailureReport) {
             log = try ports.engineLog.follow(launch.logPath)
         } catch {
-            preparer.removeCredentials()
+            removeFiles()
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
@@ -138,7 +181,7 @@ final class EngineEffects: Sendable {
         // The agent ends and the engine does not.
         if Task.isCancelled { return }
         await keeper?.forget()
-        preparer.removeCredentials()
+        removeFiles()
         gpus.engineEnded()
         inbox.send(last.event, at: last.at)
     }

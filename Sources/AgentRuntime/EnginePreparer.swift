@@ -7,19 +7,20 @@ struct EnginePreparer: Sendable {
     let ports: AgentPorts
 
     func prepare(
-        _ assignment: Assignment, on install: EngineInstall?, tuned: [EnvironmentVariable] = []
+        _ assignment: Assignment, on install: EngineInstall?, loading: WeightLoading? = nil,
+        tuned: [EnvironmentVariable] = []
     ) async throws(FailureReport) -> EngineLaunch {
         guard let install else { throw engineMissing() }
         if let listener = ports.portInspector.listeners(onTCPPort: settings.enginePort).first {
             throw FailureReport.portInUse(listener)
         }
         let placement = placement(for: assignment)
-        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: placement)
-        let environment = settings.engineEnvironment(for: assignment, on: install, tuned: tuned)
-        try write(environment: environment, arguments: [install.executable] + arguments)
-        var launch = EngineLaunch(
-            executable: install.executable, arguments: arguments, environment: environment,
-            logPath: settings.engineLog, workingDirectory: settings.runtimeFolder)
+        let arguments = EngineCommand.arguments(
+            for: assignment, on: install, placement: placement, loading: loading)
+        let environment = settings.engineEnvironment(for: assignment, on: install, loading: loading, tuned: tuned)
+        var launch = EngineStarter(settings: settings, files: ports.files)
+            .launch(arguments, on: install, environment: environment)
+        try write(launch)
         launch.drainsOnTerminate = EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
         return launch
     }
@@ -53,15 +54,16 @@ struct EnginePreparer: Sendable {
     private var argumentsFile: String { "\(settings.runtimeFolder)/engine.argv" }
     private var environmentFile: String { "\(settings.runtimeFolder)/engine.env" }
 
-    private func write(environment: [EnvironmentVariable], arguments: [String]) throws(FailureReport) {
-        guard let bytes = EnvFile.render(environment) else {
+    /// For whoever executes the engine for us.
+    func write(_ launch: EngineLaunch) throws(FailureReport) {
+        guard let bytes = EnvFile.render(launch.environment) else {
             throw FailureReport(
                 .credentialsRejected, message: "a credential of the assignment contains a line break or a NUL",
                 process: "agent")
         }
         do {
             try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
-            let argv = JSONValue.array(arguments.map(JSONValue.string)).rendered()
+            let argv = JSONValue.array(([launch.executable] + launch.arguments).map(JSONValue.string)).rendered()
             try ports.files.writeForThisBoot(argv, to: argumentsFile, mode: 0o644)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
@@ -89,21 +91,29 @@ struct EngineLocator: Sendable {
         let candidates = settings.engine.map { [$0] } ?? Self.candidates(settings)
         guard let executable = candidates.first(where: files.isExecutable) else { return nil }
         var install = EngineInstall(executable: executable)
+        install.interpreter = interpreter(of: executable)
         for prefix in prefixes(of: executable) { readVersions(under: prefix, into: &install) }
         return install
     }
 
     /// Where the packages may be: beside the script, and beside the interpreter its first line names.
     private func prefixes(of executable: String) -> [String] {
-        var prefixes = [parent(parent(executable))]
+        [executable, firstWord(of: executable)].compactMap { $0.map { parent(parent($0)) } }
+    }
+
+    private func interpreter(of executable: String) -> String? {
+        guard let path = firstWord(of: executable), path.split(separator: "/").last?.hasPrefix("python") ?? false,
+            files.isExecutable(path)
+        else { return nil }
+        return path
+    }
+
+    /// The program that a script is for.
+    private func firstWord(of script: String) -> String? {
         // A wheel's console script is a few hundred bytes; anything else has no first line worth reading.
-        if let head = try? files.read(executable, limit: 4096), head.starts(with: [UInt8]("#!".utf8)) {
-            let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0A }, as: UTF8.self)
-            if let interpreter = line.split(separator: " ").first {
-                prefixes.append(parent(parent(String(interpreter))))
-            }
-        }
-        return prefixes
+        guard let head = try? files.read(script, limit: 4096), head.starts(with: [UInt8]("#!".utf8)) else { return nil }
+        let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0A }, as: UTF8.self)
+        return line.split(separator: " ").first.map(String.init)
     }
 
     /// Names in the package folders of an engine, such as `torch-2.13.0.dist-info`.

@@ -15,6 +15,8 @@ struct RunLoop {
     private var timers: [NodeTimer: UInt64] = [:]
     private var timersArmed: UInt64 = 0
     private var service = ServiceReport()
+    /// The state in which a standby was last wished for.
+    private var wished: String?
     private(set) var isFinished = false
     private(set) var ending = Agent.Ending.done
 
@@ -77,6 +79,14 @@ struct RunLoop {
         for case .prepare(let assignment) in actions { outbox.follow(assignment) }
         add(actions, node, in: &group)
         for action in actions { perform(action, node: node, in: &group) }
+        wishStandby()
+    }
+
+    private mutating func wishStandby() {
+        let (wish, state) = (machine.standby, "\(machine.standby) \(machine.state.name)")
+        guard state != wished else { return }
+        wished = state
+        engine.standBy(wish)
     }
 
     /// The engine of the assignment before may still have something to say.
@@ -92,6 +102,7 @@ struct RunLoop {
         let (engine, inbox) = (engine, inbox)
         switch action {
         case .prepare(let assignment): group.addTask { await engine.prepare(assignment, inbox) }
+        case .abandonPreparation: engine.abandonPreparation()
         case .startEngine(let generation): group.addTask { await engine.run(generation, inbox) }
         case .probeHealth: group.addTask { await engine.probe.run(inbox) }
         case .sendCanary(let model): group.addTask { inbox.send(await engine.probe.canary(model: model)) }
@@ -104,6 +115,7 @@ struct RunLoop {
         case .cancel(let timer): timers[timer] = nil
         // Told together, in `ServiceReport` and `add`.
         case .notifyReady, .notifyStopping, .extendStartTimeout, .report: break
+        case .learn(let lesson, let key): group.addTask { await engine.loads.learn(lesson, for: key) }
         case .remember(let record):
             group.addTask { await engine.starts.learn(record) }
             group.addTask { await engine.settle() }

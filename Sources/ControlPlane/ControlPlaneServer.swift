@@ -24,7 +24,7 @@ package struct ControlPlaneServer: Sendable {
     /// How long a stop waits for requests in progress before it cuts them off.
     private let stopLimit: Duration
 
-    private static let maximumConnections = 2048
+    private let maximumConnections: Int
 
     package init(
         settings: ControlPlaneSettings, store: NodeStore, fleet: Fleet? = nil,
@@ -36,6 +36,7 @@ package struct ControlPlaneServer: Sendable {
         self.fleet = fleet ?? Fleet(expected: store.directory.expected)
         self.watchers = watchers
         self.stopLimit = stopLimit
+        maximumConnections = DescriptorLimit.connections()
         self.logger = logger
     }
 
@@ -64,19 +65,27 @@ package struct ControlPlaneServer: Sendable {
         return ServiceGroup(configuration: configuration)
     }
 
+    private static let http = HTTP1Channel.Configuration(
+        idleTimeout: .seconds(90),
+        httpDecoderConfiguration: .init(
+            maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100))
+
+    private var gateway: NodeGateway {
+        NodeGateway(store: store, fleet: fleet, watchers: watchers, credentials: settings.store)
+    }
+
     package func application(
         onListening: @escaping @Sendable (ListenAddress) async -> Void = { _ in }
     ) -> Application<RouterResponder<BasicRequestContext>> {
         Application(
             router: router(),
-            server: .http1(
-                configuration: .init(
-                    idleTimeout: .seconds(90),
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100))),
+            server: HTTPServerBuilder { [gateway] responder in
+                NodeFirstChannel(
+                    server: HTTP1Channel(responder: responder, configuration: Self.http), gateway: gateway)
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.listen.host, port: settings.listen.port),
-                availableConnectionsDelegate: MaximumAvailableConnections(Self.maximumConnections)),
+                availableConnectionsDelegate: MaximumAvailableConnections(maximumConnections)),
             onServerRunning: { [listen = settings.listen] channel in
                 await onListening(
                     ListenAddress(host: listen.host, port: channel.localAddress?.port ?? listen.port))
@@ -88,7 +97,7 @@ package struct ControlPlaneServer: Sendable {
         "/": [.get], "nodes/:id": [.get], "style.css": [.get], "healthz": [.get],
         "api/v1/nodes": [.get, .post], "api/v1/nodes/:id": [.get, .put, .delete],
         "api/v1/nodes/:id/assignment": [.get], "api/v1/nodes/:id/events": [.get, .post],
-        "api/v1/nodes/:id/heartbeat": [.put], "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete],
+        "api/v1/nodes/:id/heartbeat": [.put], "api/v1/nodes/:id/end": [.put, .delete], "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete],
         "api/v1/starts": [.get],
     ])
 
@@ -108,8 +117,9 @@ package struct ControlPlaneServer: Sendable {
         HeartbeatRoute(fleet: fleet, authentication: authentication).add(to: node)
 
         let guardian = AdminAuthentication<BasicRequestContext>(token: settings.adminToken)
-        NodeRoutes(store: store, fleet: fleet, watchers: watchers, bucket: settings.store?.bucket)
-            .add(to: router.group("api/v1/nodes").add(middleware: guardian))
+        let nodes = router.group("api/v1/nodes").add(middleware: guardian)
+        NodeRoutes(store: store, fleet: fleet, watchers: watchers, bucket: settings.store?.bucket).add(to: nodes)
+        EndRoute(store: store, watchers: watchers).add(to: nodes)
         FleetRoutes(store: store, fleet: fleet, watchers: watchers)
             .add(to: router.group("api/v1").add(middleware: guardian))
         PageRoutes(store: store, fleet: fleet)

@@ -11,6 +11,9 @@ struct ExecEngineCommand: ParsableCommand {
     /// As systemd has it for a program that could not be executed.
     private static let notExecuted = ExitCode(203)
 
+    @Option(help: "Hand the arguments, and the environment, to the engine that waits at this socket instead.")
+    var go: String?
+
     @Argument(help: "A JSON array of strings.")
     var file: String
 
@@ -20,6 +23,13 @@ struct ExecEngineCommand: ParsableCommand {
         else {
             Complaint.say("\(file) holds no arguments; the agent writes them before it starts the engine")
             throw Self.notExecuted
+        }
+        if let go {
+            let own = arguments.drop { $0 != EngineLauncher.separator }.dropFirst()
+            let environment = SettingsSource.processEnvironment().map { EnvironmentVariable($0.key, $0.value) }
+            guard let refusal = StandbySocket.go(go, arguments: Array(own), environment: environment) else { return }
+            Complaint.say("the engine that waits does not serve: \(refusal)")
+            throw ExitCode.failure
         }
         Complaint.say(Program.replace(by: arguments))
         throw Self.notExecuted

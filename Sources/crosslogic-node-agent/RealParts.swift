@@ -6,21 +6,23 @@ internal import AgentSystem
 struct RealParts {
     let ports: AgentPorts
     private let http: CurlHTTPClient
+    private let fetcher: CurlObjectFetcher
     private let service: NotifySocket
 
     init(settings: AgentSettings, log: any AgentLog) {
         let clocks = LinuxClocks()
-        http = CurlHTTPClient(
-            settings: CurlSettings(
-                userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
-                certificateAuthorityFile: settings.certificateAuthorityFile),
-            clocks: clocks)
+        let curl = CurlSettings(
+            userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
+            certificateAuthorityFile: settings.certificateAuthorityFile)
+        http = CurlHTTPClient(settings: curl, clocks: clocks)
+        fetcher = CurlObjectFetcher(settings: curl, clocks: clocks)
         let units = settings.engineHost == .systemd ? SystemdEngineHost(clocks: clocks) : nil
         service = NotifySocket(door: units.map { _ in SystemdEngineHost.standardPath })
         var ports = AgentPorts(
             engineHost: units
                 ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
-            engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
+            engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), fetcher: fetcher,
+            models: LinuxModelStorage(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
             random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log,
             gpuMeter: units.map { _ in UnitGPUMeter() }, shutdownMonitor: LogindMonitor())
@@ -38,6 +40,7 @@ struct RealParts {
 
     func close() async {
         await http.close()
+        await fetcher.close()
         service.drain()
     }
 }

@@ -5,6 +5,8 @@ internal import Locking
 package final class StandInEngineHost: EngineHost {
     package enum Request: Equatable, Sendable {
         case run(executable: String)
+        case park(arguments: [String])
+        case unpark
         case terminateMain
         case killAll
     }
@@ -41,6 +43,12 @@ package final class StandInEngineHost: EngineHost {
         asked.yield(.run(executable: launch.executable))
         return events
     }
+
+    package var parksBeside: Bool { true }
+
+    package func park(_ launch: EngineLaunch) async { asked.yield(.park(arguments: launch.arguments)) }
+
+    package func unpark() async { asked.yield(.unpark) }
 
     package func terminateMain() { asked.yield(.terminateMain) }
 

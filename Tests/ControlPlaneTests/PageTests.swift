@@ -24,7 +24,8 @@ struct PageTests {
         try await TestControlPlane(in: folder).withRouter { client in
             let node = try await client.create()
             _ = try await client.report(Event.json(1, of: node.id, data: Self.phases), as: node)
-            let beat = #"{"node_id":"\#(node.id)","state":"loading","phase":"weights_stream","progress":{"fraction":0.42}}"#
+            let progress = #""phase":"weights_stream","progress":{"fraction":0.42}"#
+            let beat = #"{"node_id":"\#(node.id)","state":"loading",\#(progress)}"#
             _ = try await client.send(
                 .put, node.path + "/heartbeat", token: node.token, type: "application/json", body: beat)
             let answer = try await client.send(.get, "/")
@@ -33,7 +34,8 @@ struct PageTests {
             #expect(answer.headers[.contentSecurityPolicy]?.hasPrefix("default-src 'none'; style-src 'self'") == true)
             let page = Self.text(answer)
             for part in [
-                "<a href=\"/nodes/\(node.id)\">", ">loading</span>", "weights_stream <progress max=\"100\" value=\"42\"",
+                "<a href=\"/nodes/\(node.id)\">", ">loading</span>",
+                "weights_stream <progress max=\"100\" value=\"42\"",
                 "meta-llama/Llama-3-8B-Instruct", "aria-label=\"start of 40.0 s\"", "alive",
                 "<rect class=\"network\" x=\"250\" y=\"0\" width=\"750\" height=\"10\">",
             ] {

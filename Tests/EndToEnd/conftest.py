@@ -86,9 +86,16 @@ def start_plain(stack: Stack, engine: Engine) -> PlainStarter:
 
 
 @pytest.fixture
-def stand_in(stack: Stack) -> SimulatedEngine:
+def start_mode(request: pytest.FixtureRequest) -> str | None:
+    """How the engine is started; files that care say so by `in_all_start_modes`. None: as nothing was said about it."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
+def stand_in(stack: Stack, start_mode: str | None) -> SimulatedEngine:
     """For what is about the agent alone; its behaviour can be changed between starts."""
-    return stack.simulated_engine(2 * SIMULATED_SPEED)
+    engine = stack.simulated_engine(2 * SIMULATED_SPEED)
+    return engines.launchable(engine, start_mode) if start_mode else engine
 
 
 @pytest.fixture

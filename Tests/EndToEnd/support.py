@@ -7,8 +7,10 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from crosslogic import http, procfs
 from crosslogic.agent import Agent
+from crosslogic.engine import START_MODES
 from crosslogic.model import MODEL
 from crosslogic.s3 import BUCKET
 from crosslogic.stack import Stack
@@ -16,6 +18,8 @@ from crosslogic.waiting import wait_for
 
 STARTS_WITHIN = 20
 RETRIES_WITHIN = 60
+
+in_all_start_modes = pytest.mark.parametrize("start_mode", START_MODES, indirect=True)
 
 StartAgent = Callable[..., Agent]
 

@@ -70,7 +70,7 @@ def test_page_of_a_node_has_its_start_as_a_waterfall(browser: str, plane: Contro
     node = plane.ask("GET", "/api/v1/nodes")["nodes"][1]["id"]
     page = browse(browser, plane, f"/nodes/{node}", "--dump-dom")
     rows = re.findall(r'<th scope="row">(\w+)</th><td class="number">([\d.]+ s)', page)
-    assert rows == [("engine_import", "0.0 s"), ("weights_stream", "9.5 s")]
+    assert rows == [("engine_import", "0.00 s"), ("weights_stream", "9.5 s")]
     assert "4 of 8 files" in page
 
 

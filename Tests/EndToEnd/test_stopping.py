@@ -10,7 +10,16 @@ from crosslogic.model import MODEL
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
-from support import STARTS_WITHIN, StartAgent, assignment, engine_processes, wait_for_state
+from support import (
+    STARTS_WITHIN,
+    StartAgent,
+    assignment,
+    engine_processes,
+    in_all_start_modes,
+    wait_for_state,
+)
+
+pytestmark = in_all_start_modes
 
 
 def test_sigterm_while_it_loads_leaves_nothing(

@@ -38,8 +38,18 @@ class InstalledStandIn(SimulatedEngine):
         return str(STAND_IN / "Transcripts" / f"{name}.transcript")
 
 
-def stand_in(stack: Stack, speed: float) -> InstalledStandIn:
+def stand_in(stack: Stack, speed: float, start_mode: str | None = None) -> InstalledStandIn:
     made = stack.simulated_engine(speed)
+    relocate(stack, made)
+    if start_mode:
+        engines.launchable(made, start_mode, seen_at=ENGINE_FOLDER)
+        # Where they are on a node, which is where the agent looks.
+        for name in ("CROSSLOGIC_ENGINE_LAUNCHER", "CROSSLOGIC_CACHE_DIR"):
+            del made.environment[name]
+    return InstalledStandIn(**vars(made))
+
+
+def relocate(stack: Stack, made: SimulatedEngine) -> None:
     script = made.executable.read_text()
     for there, inside in (
         (made.executable.parent.parent, ENGINE_FOLDER),
@@ -48,7 +58,6 @@ def stand_in(stack: Stack, speed: float) -> InstalledStandIn:
     ):
         script = script.replace(str(there), str(inside))
     made.executable.write_text(script)
-    return InstalledStandIn(**vars(made))
 
 
 class Node:
@@ -82,6 +91,9 @@ class Node:
         layer = self.folder / "layer"
         subprocess.run([SCRIPTS / "install-units", layer], check=True)
         (layer / "etc/crosslogic/node-agent.env").write_text(self.env_file())
+        recorded = self.engine.executable.parent.parent / "cache" / "launcher"
+        if recorded.exists():
+            shutil.copytree(recorded, layer / "var/cache/crosslogic/launcher")
         if enabled:
             for target, unit in (("multi-user", AGENT), ("sockets", DOOR)):
                 wants = layer / f"etc/systemd/system/{target}.target.wants"

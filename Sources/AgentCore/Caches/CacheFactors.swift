@@ -94,7 +94,7 @@ package struct CacheFactors: Sendable {
 extension StoredObject {
     /// What the model is right now: names, sizes and entity tags of everything below its prefix.
     package static func revision(of objects: [StoredObject], signer: any MessageSigner) -> String {
-        let lines = objects.map { "\($0.bytes) \($0.entityTag ?? "") \($0.name)\n" }.sorted()
+        let lines = objects.map { "\($0.bytes) \($0.tag ?? "") \($0.name)\n" }.sorted()
         return Hexadecimal.text(signer.sha256([UInt8](lines.joined().utf8)))
     }
 }

@@ -20,17 +20,20 @@ package enum EngineEnvironment {
     /// part of the compile cache's key. `tuned` and the savings yield to what the node sets itself.
     package static func variables(
         for assignment: Assignment, on install: EngineInstall, inherited: [String: String], cacheFolder: String,
-        tuned: [EnvironmentVariable] = [], savings: [StartSaving] = []
+        loading: WeightLoading? = nil, tuned: [EnvironmentVariable] = [], savings: [StartSaving] = []
     ) -> [EnvironmentVariable] {
         var variables: [String: Secret] = [:]
         for (name, value) in inherited where isInherited(name) { variables[name] = Secret(value) }
         // torch.compile looks for ninja beside the interpreter.
         variables["PATH"] = Secret(path(inherited: inherited["PATH"], executable: install.executable))
-        var defaults = defaults(cacheFolder: cacheFolder, version: install.effectiveVLLM)
+        var defaults = defaults(cacheFolder: cacheFolder)
+        defaults += assignment.isOnHub ? hub(install) : offline(install.effectiveVLLM)
         defaults += savings.flatMap { $0.environment(cacheFolder: cacheFolder) }
         if assignment.useRunaiStreamer {
             defaults += tuned + streamerDefaults
-            if let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM) {
+            // The sharded loader has its limit among `tuned`.
+            if loading?.format != .sharded, let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM)
+            {
                 variables[limit.name] = limit.value
             }
         }
@@ -39,6 +42,30 @@ package enum EngineEnvironment {
             for variable in credentials(assignment.store) { variables[variable.name] = variable.value }
         }
         return variables.sorted { $0.key < $1.key }.map { EnvironmentVariable($0.key, $0.value) }
+    }
+
+    /// The same for an engine that waits for an assignment: all of the node's own, and no secret.
+    package static func variables(
+        beforeAssignmentOn install: EngineInstall, inherited: [String: String], cacheFolder: String,
+        savings: StartSaving.Wishes = StartSaving.Wishes()
+    ) -> [EnvironmentVariable] {
+        var variables: [String: String] = [:]
+        for (name, value) in inherited where isInherited(name) && !isSecret(name, value) { variables[name] = value }
+        variables["PATH"] = path(inherited: inherited["PATH"], executable: install.executable)
+        var defaults = defaults(cacheFolder: cacheFolder) + offline(install.effectiveVLLM)
+        defaults += savings.savings(on: install, arguments: []).flatMap { $0.environment(cacheFolder: cacheFolder) }
+        defaults += streamerDefaults
+        for variable in defaults where variables[variable.name] == nil {
+            variables[variable.name] = variable.value.reveal()
+        }
+        return variables.sorted { $0.key < $1.key }.map { EnvironmentVariable($0.key, $0.value) }
+    }
+
+    /// Proxies can carry a password in their address.
+    private static func isSecret(_ name: String, _ value: String) -> Bool {
+        let words: Set<Substring> = ["KEY", "KEYS", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "CREDENTIALS"]
+        let parts = name.split(separator: "_")
+        return value.contains("@") || (parts.contains { words.contains($0) } && parts.last != "PATH")
     }
 
     private static func path(inherited: String?, executable: String) -> String {
@@ -90,8 +117,8 @@ package enum EngineEnvironment {
         return EnvironmentVariable("RUNAI_STREAMER_MEMORY_LIMIT", String(assignment.streamerMemoryLimit))
     }
 
-    private static func defaults(cacheFolder: String, version: EngineVersion) -> [EnvironmentVariable] {
-        var variables = [
+    private static func defaults(cacheFolder: String) -> [EnvironmentVariable] {
+        [
             EnvironmentVariable("HOME", cacheFolder),
             EnvironmentVariable("LANG", "C.UTF-8"),
             EnvironmentVariable("PYTHONUNBUFFERED", "1"),
@@ -100,11 +127,16 @@ package enum EngineEnvironment {
             EnvironmentVariable("VLLM_NO_USAGE_STATS", "1"),
             EnvironmentVariable("VLLM_DISABLE_LOG_LOGO", "1"),
         ]
+    }
+
+    private static func offline(_ version: EngineVersion) -> [EnvironmentVariable] {
         // vLLM 0.18 takes the s3:// URL for a hub name when it believes itself offline, and fails.
-        if version < EngineVersion(0, 18) || version >= EngineVersion(0, 19) {
-            variables.append(EnvironmentVariable("HF_HUB_OFFLINE", "1"))
-            variables.append(EnvironmentVariable("TRANSFORMERS_OFFLINE", "1"))
-        }
-        return variables
+        guard version < EngineVersion(0, 18) || version >= EngineVersion(0, 19) else { return [] }
+        return [EnvironmentVariable("HF_HUB_OFFLINE", "1"), EnvironmentVariable("TRANSFORMERS_OFFLINE", "1")]
+    }
+
+    /// The Hub's client fails when it is told to use a package that is not there; from 1.0 on it has its own means.
+    private static func hub(_ install: EngineInstall) -> [EnvironmentVariable] {
+        [EnvironmentVariable(install.hasHFTransfer ? "HF_HUB_ENABLE_HF_TRANSFER" : "HF_XET_HIGH_PERFORMANCE", "1")]
     }
 }

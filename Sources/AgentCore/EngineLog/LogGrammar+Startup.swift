@@ -8,6 +8,7 @@ extension LogGrammar {
         Rule(" ", logo),
         Rule("\u{2588}", logo),
         Rule("\u{2584}", logo),
+        Rule("crosslogic-launcher: ") { .launcher($0.text($1..<$0.count, limit: 256)) },
         Rule("non-default args: ") { .nonDefaultArguments(LogRedaction.arguments($0, from: $1)) },
         Rule("args: Namespace(") { .allArguments(LogRedaction.arguments($0, from: $1 - 10)) },
         Rule("Resolved architecture: ") { .configResolved(architecture: Reading.word($0, $1)) },

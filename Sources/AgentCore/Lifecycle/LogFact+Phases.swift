@@ -14,7 +14,7 @@ extension LogFact {
         case .graphCaptureStarted, .graphCaptureProgress: .graphCapture
         case .serverStarting, .serverProcessStarted, .startupComplete: .serverListening
         case .warmupStarted, .warmupFinished, .compiled, .graphCaptured, .engineInitialised, .shutdownTriggered,
-            .draining, .serverStopping, .serverStopped, .processDied, .exception:
+            .draining, .serverStopping, .serverStopped, .processDied, .exception, .launcher:
             nil
         }
     }

@@ -4,7 +4,12 @@ package struct NodeJudge: Sendable {
     /// Streamers of all versions opened up to 13 connections per thread of concurrency (176 at 8, 400 at 32), besides
     /// what Python, NCCL and the clients have open.
     private static let connectionsPerThread: UInt64 = 22
-    private static let otherDescriptors: UInt64 = 1024
+    static let otherDescriptors: UInt64 = 1024
+
+    static func descriptors(for concurrency: Int) -> UInt64 {
+        UInt64(clamping: concurrency) * connectionsPerThread + otherDescriptors
+    }
+
     /// Room for logs, compiled graphs and the model's configuration.
     private static let diskWanted: UInt64 = 2 << 30
 
@@ -14,10 +19,14 @@ package struct NodeJudge: Sendable {
     let arguments: [String]
     /// Of the weights, where the store told.
     let weightBytes: UInt64?
+    /// Processes that may take the streamer's memory limit each.
+    let buffers: Int
 
     package init(
-        _ facts: NodeFacts, install: EngineInstall, assignment: Assignment, arguments: [String], weightBytes: UInt64?
+        _ facts: NodeFacts, install: EngineInstall, assignment: Assignment, arguments: [String], weightBytes: UInt64?,
+        buffers: Int? = nil
     ) {
+        self.buffers = buffers ?? max(1, assignment.tensorParallelSize)
         self.facts = facts
         self.install = install
         self.assignment = assignment
@@ -69,7 +78,7 @@ package struct NodeJudge: Sendable {
 
     private var descriptors: PreflightFinding? {
         guard assignment.useRunaiStreamer, let limit = facts.descriptorLimit else { return nil }
-        let wanted = UInt64(assignment.streamerConcurrency) * Self.connectionsPerThread + Self.otherDescriptors
+        let wanted = Self.descriptors(for: assignment.streamerConcurrency)
         guard limit < wanted else { return .ok(.descriptors, "up to \(limit)") }
         return .warn(
             .descriptors, .badLoaderConfig,
@@ -80,11 +89,10 @@ package struct NodeJudge: Sendable {
 
     private var memory: PreflightFinding? {
         guard assignment.useRunaiStreamer, let available = facts.availableMemory else { return nil }
-        let ranks = UInt64(max(1, assignment.tensorParallelSize))
         let limit = assignment.streamerMemoryLimit
         guard let perRank = limit > 0 ? UInt64(limit) : limit < 0 ? weightBytes : nil else { return nil }
         // A buffer is never larger than what is read into it.
-        let wanted = min(perRank, weightBytes ?? perRank).multipliedReportingOverflow(by: ranks).partialValue
+        let wanted = min(perRank, weightBytes ?? perRank).multipliedReportingOverflow(by: UInt64(buffers)).partialValue
         let message =
             "\(StoreJudge.gigabytes(available)) are available; the streamer may use \(StoreJudge.gigabytes(wanted))"
         guard available < wanted else { return .ok(.memory, message) }

@@ -5,15 +5,15 @@ package struct StoredObject: Equatable, Sendable {
     /// Below the model's prefix, such as `config.json` or `original/params.json`.
     package var name: String
     package var bytes: UInt64
-    /// The store's own word for this content; nil where it has none.
-    package var entityTag: String?
+    /// The store's word for this content: its ETag, without quotes; nil where it told none.
+    package var tag: String?
     /// RFC 3339, as the store writes it.
     package var modifiedAt: String?
 
-    package init(name: String, bytes: UInt64, entityTag: String? = nil, modifiedAt: String? = nil) {
+    package init(name: String, bytes: UInt64, tag: String? = nil, modifiedAt: String? = nil) {
         self.name = name
         self.bytes = bytes
-        self.entityTag = entityTag
+        self.tag = tag
         self.modifiedAt = modifiedAt
     }
 

@@ -4,7 +4,8 @@ extension StartFindings {
         let parts: [String?] =
             switch phase {
             case .engineConfig: [architecture]
-            case .engineCoreSpawn: []
+            case .engineImport: [launched]
+            case .engineCoreSpawn: [spawned]
             case .workerSpawn: [ranks > 1 ? "\(ranks) ranks" : nil]
             case .weightsStream: [progress, streamed.map { "streamer: \(Quantity.bytes($0.bytes))" }]
             case .weightsDone: [loadedGib.map { "\(Quantity.short($0)) GiB of GPU memory" }]

@@ -2,6 +2,10 @@
 struct StartFindings: Equatable, Sendable {
     private(set) var version: String?
     private(set) var arguments: String?
+    /// How the launcher started the engine.
+    private(set) var launched: String?
+    /// What it could not fork, and why.
+    private(set) var spawned: String?
     private(set) var architecture: String?
     private(set) var ranks = 1
     private(set) var done = 0
@@ -37,6 +41,7 @@ struct StartFindings: Equatable, Sendable {
         switch fact {
         case .version(let text): version = text
         case .engineCoreInitialising(let text): version = version ?? text
+        case .launcher(let text): noteLauncher(text)
         case .nonDefaultArguments(let text), .allArguments(let text): arguments = text
         case .configResolved(let name): architecture = architecture ?? name
         case .workerInitialised(_, let size): ranks = max(ranks, size)
@@ -52,6 +57,11 @@ struct StartFindings: Equatable, Sendable {
         case .serverStarting(let text): url = text
         default: noteInitialisation(fact)
         }
+    }
+
+    private mutating func noteLauncher(_ text: String) {
+        let modes = ["plain, ", "preload, ", "standby, ", "not standby, "]
+        if modes.contains(where: text.hasPrefix) { launched = text } else { spawned = spawned ?? text }
     }
 
     private mutating func noteInitialisation(_ fact: LogFact) {

@@ -10,9 +10,10 @@ internal import Locking
 /// per process: orphans that come to the agent are taken for the engine's.
 package final class ChildEngineHost: EngineHost {
     private let clocks: any Clocks
-    private let record: EngineRecordFile
-    private let executor = QueueExecutor(label: "io.crosslogic.engine-host")
-    private let current = Mutex<EngineLife?>(nil)
+    let record: EngineRecordFile
+    let standbyRecord: EngineRecordFile
+    let executor = QueueExecutor(label: "io.crosslogic.engine-host")
+    let engines = Mutex(HostedEngines())
     private let titles = Mutex(ProcessTitles())
     private let pageSize = UInt64(sysconf(Int32(_SC_PAGESIZE)))
 
@@ -21,6 +22,7 @@ package final class ChildEngineHost: EngineHost {
     ///   - clocks: stamps the events.
     package init(record: String, clocks: any Clocks) {
         self.record = EngineRecordFile(path: record)
+        standbyRecord = EngineRecordFile(path: "\(record).standby")
         self.clocks = clocks
         // Can only fail for a wrong argument. Without it orphans would go to PID 1 and out of sight.
         _ = clinux_become_subreaper()
@@ -29,13 +31,12 @@ package final class ChildEngineHost: EngineHost {
     package func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent> {
         // A few events in an engine's life, and one per process watched: the watches are bounded, and so is this.
         let (stream, events) = AsyncStream.makeStream(of: EngineHostEvent.self)
-        let life = EngineLife(
-            on: executor, clocks: clocks, record: record, events: events,
-            over: { [weak self] in self?.current.withLock { $0 = nil } })
-        let isFree = current.withLock { current in
-            guard current == nil else { return false }
-            current = life
-            return true
+        let fresh = makeLife(record: record, events: events)
+        let (isFree, waiting) = engines.withLock { engines -> (Bool, EngineLife?) in
+            guard engines.current == nil else { return (false, nil) }
+            let waiting = launch.go == nil ? nil : engines.takeWaiting()
+            engines.current = waiting ?? fresh
+            return (true, waiting)
         }
         guard isFree else {
             let failure = EngineStartFailure(.unknown, "the engine is still running; stop it before starting another")
@@ -43,9 +44,24 @@ package final class ChildEngineHost: EngineHost {
             events.finish()
             return stream
         }
-        executor.queue.async { life.assumeIsolated { $0.start(launch) } }
+        executor.queue.async {
+            if let waiting {
+                self.start(launch, waiting: waiting, events)
+            } else {
+                fresh.assumeIsolated { $0.start(launch) }
+            }
+        }
         return stream
     }
+
+    func makeLife(record: EngineRecordFile, events: AsyncStream<EngineHostEvent>.Continuation?) -> EngineLife {
+        EngineLife(
+            on: executor, clocks: clocks, record: record, events: events,
+            strangers: { [weak self] life in self?.engines.withLock { $0.strangers(to: life) } ?? [] },
+            over: { [weak self] life in self?.engines.withLock { $0.remove(life) } })
+    }
+
+    private var current: EngineLife? { engines.withLock { $0.current } }
 
     package func terminateMain() {
         perform { $0.terminateMain() }
@@ -56,8 +72,8 @@ package final class ChildEngineHost: EngineHost {
     }
 
     package func observe() -> [EngineProcess] {
-        guard let membership = current.withLock({ $0 })?.membership.withLock({ $0 }) else { return [] }
-        let members = membership.members(of: ProcessTable.all())
+        guard let life = current, let membership = life.membership.withLock({ $0 }) else { return [] }
+        let members = life.members()
         let living = members.filter { !$0.isZombie }
         if members.contains(where: { $0.isZombie && $0.pid != membership.session }) {
             // Nobody tells us of the deaths of orphans, so they are reaped when they are seen.
@@ -83,12 +99,14 @@ package final class ChildEngineHost: EngineHost {
 
     package func removeLeftovers() async -> [Int32] {
         // While an engine of ours runs, the record speaks of that one.
-        guard current.withLock({ $0 }) == nil else { return [] }
-        return await LeftoverRemoval(on: executor, record: record).run()
+        let (isFree, isNoneWaiting) = engines.withLock { ($0.current == nil, $0.waiting == nil) }
+        guard isFree else { return [] }
+        let killed = await LeftoverRemoval(on: executor, record: record).run()
+        return isNoneWaiting ? await killed + LeftoverRemoval(on: executor, record: standbyRecord).run() : killed
     }
 
     private func perform(_ action: @escaping @Sendable (isolated EngineLife) -> Void) {
-        guard let life = current.withLock({ $0 }) else { return }
+        guard let life = current else { return }
         executor.queue.async { life.assumeIsolated(action) }
     }
 }

@@ -9,10 +9,13 @@ actor EngineLife {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let clocks: any Clocks
-    private let record: EngineRecordFile
-    private let events: AsyncStream<EngineHostEvent>.Continuation
+    private var record: EngineRecordFile
+    /// nil while the engine waits, and nobody has asked for it.
+    private var events: AsyncStream<EngineHostEvent>.Continuation?
     /// Called before the last event, so that whoever hears it may start the next engine.
-    private let over: @Sendable () -> Void
+    private let over: @Sendable (EngineLife) -> Void
+    /// Sessions of the host's other engines.
+    private let strangers: @Sendable (EngineLife) -> Set<Int32>
 
     /// The pidfd of the main process and those of its workers, until each is closed.
     private let open = DispatchGroup()
@@ -26,12 +29,14 @@ actor EngineLife {
 
     init(
         on executor: QueueExecutor, clocks: any Clocks, record: EngineRecordFile,
-        events: AsyncStream<EngineHostEvent>.Continuation, over: @escaping @Sendable () -> Void
+        events: AsyncStream<EngineHostEvent>.Continuation?,
+        strangers: @escaping @Sendable (EngineLife) -> Set<Int32>, over: @escaping @Sendable (EngineLife) -> Void
     ) {
         self.executor = executor
         self.clocks = clocks
         self.record = record
         self.events = events
+        self.strangers = strangers
         self.over = over
     }
 
@@ -46,25 +51,63 @@ actor EngineLife {
         let started = clocks.now()
         self.main = main
         follow(main)
-        events.yield(.started(pid: main.pid, at: started))
+        events?.yield(.started(pid: main.pid, at: started))
+    }
+
+    /// From now on this engine is the one that was asked for. Returns why not, where it does not take the go.
+    func go(
+        _ go: EngineGo, _ launch: EngineLaunch, record: EngineRecordFile,
+        events: AsyncStream<EngineHostEvent>.Continuation
+    ) -> String? {
+        guard let main, !main.hasEnded else { return "it has ended" }
+        let asked = clocks.now()
+        let refusal = StandbySocket.go(
+            go.socket, arguments: go.arguments, environment: launch.environment, while: { !main.hasEnded })
+        if let refusal { return refusal }
+        self.record.clear()
+        self.record = record
+        self.events = events
+        belong(to: main)
+        events.yield(.started(pid: main.pid, at: asked))
+        return nil
+    }
+
+    /// Ends an engine that waits; `gone` on the stream is the proof.
+    func discard(_ events: AsyncStream<EngineHostEvent>.Continuation?) {
+        self.events = events
+        guard main != nil else {
+            events?.finish()
+            return
+        }
+        killAll()
     }
 
     private func follow(_ main: ProcessHandle) {
+        belong(to: main)
+        sweep = ProcessSweep(
+            on: executor, open: open,
+            members: { [weak self] in self?.members().filter { $0.pid != main.pid } ?? [] },
+            emptied: { [weak self] _ in self?.assumeIsolated { $0.gone() } })
+        mainWatch = ExitWatch(main, on: executor.queue, open: open) { [weak self] in
+            self?.assumeIsolated { $0.mainEnded() }
+        }
+    }
+
+    /// Orphans are the engine's that was asked for; one that waits has none outside of its session.
+    private func belong(to main: ProcessHandle) {
         let since = ProcessTable.stat(of: main.pid)?.startTime ?? 0
         let membership = EngineMembership(
-            session: main.pid, since: since, agent: getpid(), agentSession: getsid(0), adoptsOrphans: true)
+            session: main.pid, since: since, agent: getpid(), agentSession: getsid(0), adoptsOrphans: events != nil)
         self.membership.withLock { $0 = membership }
         let identity = ProcessIdentity(pid: main.pid, startTime: since)
         // An engine without a record is lost only to an agent that starts after this one was killed; not worth
         // refusing to serve for.
         try? record.save(EngineRecord(engine: identity, bootID: ProcessTable.bootID()))
-        sweep = ProcessSweep(
-            on: executor, open: open,
-            members: { membership.members(of: ProcessTable.all()).filter { $0.pid != main.pid } },
-            emptied: { [weak self] _ in self?.assumeIsolated { $0.gone() } })
-        mainWatch = ExitWatch(main, on: executor.queue, open: open) { [weak self] in
-            self?.assumeIsolated { $0.mainEnded() }
-        }
+    }
+
+    nonisolated func members() -> [ProcessStat] {
+        guard let membership = membership.withLock({ $0 }) else { return [] }
+        return membership.members(of: ProcessTable.all(), without: strangers(self))
     }
 
     /// The main process stays a zombie until its last worker is gone: as long as it does, nobody can get its pid,
@@ -72,9 +115,11 @@ actor EngineLife {
     private func mainEnded() {
         // Without a status somebody else has reaped it: how it ended is lost, that it ended is not.
         let exit = main?.exit(reap: false) ?? .exited(code: -1)
-        events.yield(.exited(exit, at: clocks.now()))
+        events?.yield(.exited(exit, at: clocks.now()))
         mainWatch = nil
         sweep?.assumeIsolated { $0.finishWhenEmpty() }
+        // Nobody will ask for what is left of an engine that has never served.
+        if events == nil { killAll() }
     }
 
     private func gone() {
@@ -89,9 +134,9 @@ actor EngineLife {
     }
 
     private func finish(_ last: EngineHostEvent) {
-        over()
-        events.yield(last)
-        events.finish()
+        over(self)
+        events?.yield(last)
+        events?.finish()
     }
 
     /// From now on the end of each of these is told.
@@ -100,7 +145,7 @@ actor EngineLife {
         let watches =
             workers
             ?? MemberWatches(on: executor.queue, open: open) { [events, clocks] process in
-                events.yield(.processEnded(process, at: clocks.now()))
+                events?.yield(.processEnded(process, at: clocks.now()))
             }
         workers = watches
         for (identity, process) in processes {
@@ -125,7 +170,7 @@ actor EngineLife {
     /// Reaps orphans that came to us and ended while the engine runs.
     func reapOrphans() {
         guard let membership = membership.withLock({ $0 }) else { return }
-        for process in membership.members(of: ProcessTable.all())
+        for process in members()
         where process.isZombie && process.parent == membership.agent && process.pid != membership.session {
             if case .opened(let handle) = ProcessHandle.open(process.identity) { _ = handle.exit(reap: true) }
         }

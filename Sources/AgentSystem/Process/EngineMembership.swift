@@ -13,14 +13,15 @@ struct EngineMembership: Equatable, Sendable {
     /// session, so a child outside of it has come from the engine.
     var adoptsOrphans: Bool
 
-    func members(of table: [ProcessStat]) -> [ProcessStat] {
+    /// `others` are sessions of engines that are not this one.
+    func members(of table: [ProcessStat], without others: Set<Int32> = []) -> [ProcessStat] {
         var children: [Int32: [ProcessStat]] = [:]
         for process in table where process.startTime >= since {
             children[process.parent, default: []].append(process)
         }
         var found: Set<Int32> = []
         var members: [ProcessStat] = []
-        var waiting = table.filter(isRoot)
+        var waiting = table.filter { isRoot($0) && !others.contains($0.session) }
         while let process = waiting.popLast() {
             guard found.insert(process.pid).inserted else { continue }
             members.append(process)

@@ -8,9 +8,11 @@ package final class SystemdEngineHost: EngineHost {
     private let clocks: any Clocks
     private let path: String
     private let executor = QueueExecutor(label: "io.crosslogic.engine-host")
-    private let door: EngineDoor
+    let door: EngineDoor
     private let looks: UnitLooks
     private let current = Mutex<UnitLife?>(nil)
+    /// Invocation of the engine that waits.
+    let waiting = Mutex<String?>(nil)
     private let seen = Mutex<[EngineProcess]>([])
     private let traffic = Mutex(TrafficCount())
 
@@ -34,17 +36,24 @@ package final class SystemdEngineHost: EngineHost {
     package func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent> {
         // The unit reads what the launch says from the files that its preparation has written.
         let (life, stream) = makeLife()
-        executor.queue.async { life.assumeIsolated { $0.start() } }
+        executor.queue.async {
+            let waits = self.takeWaiting()
+            life.assumeIsolated { $0.start(waits: waits) }
+        }
         look()
         return stream
     }
+
+    var isBusy: Bool { current.withLock { $0 != nil } }
 
     package func adopt(startedAfter limit: BootInstant) async -> AdoptedEngine? {
         await onQueue { self.adoptOnQueue(startedAfter: limit) }
     }
 
     private func adoptOnQueue(startedAfter limit: BootInstant) -> AdoptedEngine? {
-        guard let status = status(), status.startedAt >= limit else { return nil }
+        guard var status = status() else { return nil }
+        if let go = GoRecord.load(), go.invocation == status.invocation { status.startedAt = go.at }
+        guard status.startedAt >= limit else { return nil }
         guard status.isThere || ExitRecord.load()?.invocation == status.invocation else { return nil }
         let (life, stream) = makeLife()
         life.assumeIsolated { $0.follow(status) }
@@ -65,19 +74,32 @@ package final class SystemdEngineHost: EngineHost {
     }
 
     package func removeLeftovers() async -> [Int32] {
-        let leftover = await onQueue { () -> (pid: Int32, life: UnitLife, events: AsyncStream<EngineHostEvent>)? in
-            // While an engine of ours runs, the unit is that one.
-            guard self.current.withLock({ $0 }) == nil, let status = self.status(), status.isThere else { return nil }
-            let (life, stream) = self.makeLife()
-            life.assumeIsolated {
-                $0.follow(status)
-                $0.order(.kill)
-            }
-            return (status.mainPID ?? 0, life, stream)
+        let leftover = await onQueue { () -> Ending? in
+            // While an engine of ours runs or waits, the unit is that one.
+            guard !self.isBusy, self.waiting.withLock({ $0 }) == nil else { return nil }
+            return self.endUnit()
         }
         guard let leftover else { return [] }
         for await _ in leftover.events {}
         return [leftover.pid]
+    }
+
+    struct Ending {
+        var pid: Int32
+        /// They hold it until it is gone.
+        var life: UnitLife
+        var events: AsyncStream<EngineHostEvent>
+    }
+
+    /// On the queue: kills whatever the unit is. nil where it is nothing.
+    func endUnit() -> Ending? {
+        guard let status = status(), status.isThere else { return nil }
+        let (life, stream) = makeLife()
+        life.assumeIsolated {
+            $0.follow(status)
+            $0.order(.kill)
+        }
+        return Ending(pid: status.mainPID ?? 0, life: life, events: stream)
     }
 
     private func makeLife() -> (UnitLife, AsyncStream<EngineHostEvent>) {
@@ -93,7 +115,7 @@ package final class SystemdEngineHost: EngineHost {
         return (life, stream)
     }
 
-    private func status() -> UnitStatus? {
+    func status() -> UnitStatus? {
         guard case .success(let answer) = door.askHere(.status), answer.isDone else { return nil }
         return UnitStatus(answer.lines)
     }
@@ -115,7 +137,7 @@ package final class SystemdEngineHost: EngineHost {
         }
     }
 
-    private func onQueue<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
+    func onQueue<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
         await withCheckedContinuation { continuation in
             executor.queue.async { continuation.resume(returning: work()) }
         }

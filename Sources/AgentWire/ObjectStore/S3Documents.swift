@@ -19,7 +19,8 @@ package struct S3Listing: Equatable, Sendable {
                 }
                 listing.objects.append(
                     StoredObject(
-                        name: key, bytes: size, entityTag: fields["ETag"], modifiedAt: fields["LastModified"]))
+                        name: key, bytes: size, tag: fields["ETag"].flatMap(StoredObject.tag),
+                        modifiedAt: fields["LastModified"]))
             case "":
                 isTruncated = fields["IsTruncated"] == "true"
                 listing.continuation = fields["NextContinuationToken"]
@@ -43,6 +44,14 @@ package struct S3Listing: Equatable, Sendable {
             code.utf8.allSatisfy({ UInt8(ascii: "!") <= $0 && $0 <= UInt8(ascii: "~") })
         else { return nil }
         return code
+    }
+}
+
+extension StoredObject {
+    /// An ETag without its quotes; nil for an empty one and for what is too long to be one.
+    package static func tag(_ header: String) -> String? {
+        let tag = header.filter { $0 != "\"" }
+        return tag.isEmpty || tag.utf8.count > 128 ? nil : tag
     }
 }
 

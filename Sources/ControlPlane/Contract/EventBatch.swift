@@ -18,7 +18,8 @@ struct EventBatch: Sendable {
     /// - Throws: what is wrong with the batch as a whole.
     init(_ elements: [(value: JSONValue, text: String)], of node: String) throws(Problem) {
         guard elements.count <= Self.maximumEvents else {
-            throw .contentTooLarge("a batch may have at most \(Self.maximumEvents) events, this one has \(elements.count)")
+            throw .contentTooLarge(
+                "a batch may have at most \(Self.maximumEvents) events, this one has \(elements.count)")
         }
         items = elements.map { element in
             do throws(InvalidDocument) {

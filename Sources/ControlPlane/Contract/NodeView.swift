@@ -4,12 +4,13 @@ internal import AgentWire
 enum NodeView {
     /// Shows no secret: neither the token nor the callback's secret is part of a record.
     ///
-    /// - Parameter withHeartbeat: the whole document that the node pushed last, where it pushes.
+    /// `withHeartbeat`: the whole document that the node pushed last, where it pushes.
     static func of(_ record: NodeRecord, _ look: Fleet.Look, withHeartbeat: Bool = false) -> JSONValue {
         var view = shown(record.request)
         view["id"] = .string(record.id)
         view["generation"] = .integer(record.generation)
         view["created_at"] = .string(record.createdAt)
+        view["end"] = record.end ?? .null
         view["revoked"] = .bool(record.revokedAt != nil)
         for name in ["state", "phase", "timings", "timeline", "phases", "failure"] {
             view[name] = record.newestEvent?["data"]?[name] ?? .null

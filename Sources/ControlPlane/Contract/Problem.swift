@@ -76,7 +76,7 @@ extension Problem {
             faults: document.faults)
     }
 
-    /// - Parameter seconds: when to come back.
+    /// `seconds`: when to come back.
     static func unavailable(_ detail: String, retryAfter seconds: Int = 5) -> Problem {
         Problem(
             status: 503, title: "Service unavailable", detail: detail,

@@ -18,7 +18,7 @@ package struct ReportedEvent: Equatable, Sendable {
     package static let readyType = "io.crosslogic.node.ready.v1"
     package static let agentStartedType = "io.crosslogic.node.agent_started.v1"
 
-    /// - Parameter text: as the event was sent; rendered anew where nobody has it.
+    /// `text`: as the event was sent; rendered anew where nobody has it.
     package init(
         _ body: JSONValue, text: String? = nil, of node: String, path: String = ""
     ) throws(InvalidDocument) {

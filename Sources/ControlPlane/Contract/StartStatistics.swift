@@ -16,7 +16,7 @@ package struct StartStatistics: Equatable, Sendable {
     /// When the newest of them was heard of.
     package var newest: String
 
-    /// - Parameter samples: the newest ones first. The kinds come in the order of their newest starts.
+    /// `samples`: the newest ones first. The kinds come in the order of their newest starts.
     package static func of(_ samples: [StartSample]) -> [StartStatistics] {
         var order: [StartKind] = []
         var groups: [StartKind: [StartSample]] = [:]
@@ -48,8 +48,8 @@ extension StartStatistics.Spread {
 
     var fields: [String: JSONValue] {
         [
-            "count": .integer(Int64(count)), "median_s": .number(median), "p90_s": .number(p90), "min_s": .number(least),
-            "max_s": .number(most),
+            "count": .integer(Int64(count)), "median_s": .number(median), "p90_s": .number(p90),
+            "min_s": .number(least), "max_s": .number(most),
         ]
     }
 }

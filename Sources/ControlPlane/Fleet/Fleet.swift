@@ -41,9 +41,8 @@ package final class Fleet: Sendable {
     private let maximumBytes: Int
     private let now: @Sendable () -> Double
 
-    /// - Parameters:
-    ///   - maximumBytes: of documents kept; of nodes beyond, only state and progress are known.
-    ///   - now: seconds on a clock that never goes back.
+    /// `maximumBytes`: of documents kept; of nodes beyond, only state and progress are known. `now`: seconds on a
+    /// clock that never goes back.
     package init(
         expected: [String] = [], settings: FleetLiveness.Settings = FleetLiveness.Settings(),
         maximumBytes: Int = 256 << 20, now: @escaping @Sendable () -> Double = Fleet.uptime
@@ -60,7 +59,7 @@ package final class Fleet: Sendable {
 
     private static let origin = ContinuousClock.now
 
-    /// - Parameter nodeState: as an event or a heartbeat names it; nil where the request says nothing about it.
+    /// `state`: as an event or a heartbeat names it; nil where the request says nothing about it.
     package func heard(_ node: String, state nodeState: String? = nil) {
         let now = now()
         state.withLock { $0.liveness.heard(node, leaving: nodeState.map { $0 == "stopped" }, at: now) }

@@ -58,7 +58,7 @@ package struct FleetLiveness: Sendable {
     /// An operator has said that the losses are real; until the silence is over.
     private var isOverridden = false
 
-    /// - Parameter expected: nodes that were heard before this process started.
+    /// `expected`: nodes that were heard before this process started.
     package init(settings: Settings = Settings(), expected: [String] = [], at now: Double) {
         self.settings = settings
         lookedAt = now

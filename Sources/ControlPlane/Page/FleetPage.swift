@@ -10,8 +10,8 @@ enum FleetPage {
             rows.isEmpty
             ? "<p>No nodes yet. <code>POST /api/v1/nodes</code> makes one.</p>"
             : """
-            <div class="scroll"><table><thead><tr><th scope="col">node</th><th scope="col">state</th>
-            <th scope="col">phase</th><th scope="col">model</th><th scope="col">heard</th><th scope="col">start</th>
+            <div class="scroll" tabindex="0" role="region" aria-label="nodes"><table><thead><tr><th scope="col">node</th><th scope="col">state</th>
+            <th scope="col">phase</th><th scope="col">model</th><th scope="col">heard</th><th scope="col" class="number">start</th>
             <th scope="col">last start, by phase</th></tr></thead><tbody>\(rows)</tbody></table></div>
             """
         let more: HTML = next.map { "<p><a href=\"/?after=\($0)\">more nodes</a></p>" } ?? ""
@@ -20,12 +20,14 @@ enum FleetPage {
 
     static func node(_ view: JSONValue) -> HTML {
         let card = NodeCard(view)
-        let bars: HTML = card.bars.map { bars in
-            "<h2>Last start: \(StartBars.text(bars.total))</h2>\(bars.waterfall)\(legend)"
-        } ?? "<p>No start yet.</p>"
-        let failure: HTML = card.failure.map { failure in
-            "<section class=\"failure\"><h2>\(failure.name)</h2><p>\(failure.message)</p><p>\(failure.remedy)</p></section>"
-        } ?? ""
+        let bars: HTML =
+            card.bars.map { bars in
+                "<h2>Last start: \(StartBars.text(bars.total))</h2>\(bars.waterfall)\(legend)"
+            } ?? "<p>No start yet.</p>"
+        let failure: HTML =
+            card.failure.map { failure in
+                "<section class=\"failure\"><h2>\(failure.name)</h2><p>\(failure.message)</p><p>\(failure.remedy)</p></section>"
+            } ?? ""
         let gaps: HTML = card.gaps == 0 ? "" : "<p>\(card.gaps) gap(s) in the sequence of its events.</p>"
         return document(
             title: card.id,

@@ -46,8 +46,8 @@ struct NodeCard: Sendable {
 
     /// The phase, and how far it is.
     var progress: HTML {
-        // Once the model serves, the last mark of its start is no news.
-        guard let phase, state != "serving" else { return "" }
+        // Once the model serves, or no more, the last mark of its start is no news.
+        guard let phase, !isRevoked, !["serving", "stopped", "failed", "draining"].contains(state) else { return "" }
         guard let fraction else { return "\(phase)" }
         let percent = Int((fraction * 100).rounded())
         return """
@@ -63,7 +63,7 @@ struct NodeCard: Sendable {
     var row: HTML {
         """
         <tr><th scope="row"><a href="/nodes/\(id)">\(id)</a></th><td>\(badge)</td><td>\(progress)</td>
-        <td>\(model)<br><span class="quiet">\(place)</span></td><td>\(heard)</td>
+        <td class="model">\(model)<br><span class="quiet">\(place)</span></td><td>\(heard)</td>
         <td class="number">\(lastStart.map(StartBars.text) ?? "–")</td><td class="drawing">\(bars?.strip ?? "")</td></tr>
         """
     }

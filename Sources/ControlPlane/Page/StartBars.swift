@@ -62,8 +62,8 @@ struct StartBars: Sendable {
             """ as HTML
         }
         return """
-            <div class="scroll"><table class="waterfall"><thead><tr><th scope="col">phase</th><th scope="col">begins</th>
-            <th scope="col">takes</th><th scope="col"><span class="hidden">drawn to scale</span></th>
+            <div class="scroll" tabindex="0" role="region" aria-label="last start"><table class="waterfall"><thead><tr>
+            <th scope="col">phase</th><th scope="col" class="number">begins</th><th scope="col" class="number">takes</th><th scope="col"><span class="hidden">drawn to scale</span></th>
             <th scope="col">what is known</th></tr></thead><tbody>\(rows)</tbody></table></div>
             """
     }
@@ -86,7 +86,11 @@ struct StartBars: Sendable {
 
     static func text(_ seconds: Double) -> String {
         if seconds >= 100 { return "\(Int(seconds.rounded())) s" }
-        let tenths = Int((seconds * 10).rounded())
-        return "\(tenths / 10).\(tenths % 10) s"
+        if seconds >= 1 {
+            let tenths = Int((seconds * 10).rounded())
+            return "\(tenths / 10).\(tenths % 10) s"
+        }
+        let hundredths = Int((seconds * 100).rounded())
+        return "\(hundredths / 100).\(hundredths / 10 % 10)\(hundredths % 10) s"
     }
 }

@@ -19,7 +19,8 @@ enum Stylesheet {
         tbody th { font-weight: 600; white-space: nowrap; }
         thead th { color: var(--quiet); font-weight: 400; }
         .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-        .drawing { min-width: 14rem; width: 40%; } .drawing svg { width: 100%; height: .9rem; display: block;
+        thead th.number { text-align: right; } .model { min-width: 12rem; }
+        .drawing { min-width: 14rem; width: 34%; } .drawing svg { width: 100%; height: .9rem; display: block;
           margin-top: .3rem; }
         .quiet, .detail, .legend { color: var(--quiet); font-size: .9rem; }
         .badge { border: 1px solid currentcolor; border-radius: 1rem; padding: .1rem .6rem; font-size: .9rem;

@@ -10,10 +10,12 @@ struct TooManyWatchers: Error {
 /// A poll registers first and reads the database second, so no change falls between the two. Waking is a hint:
 /// whoever wakes reads the database again, which alone is the truth.
 package final class AssignmentWatchers: Sendable {
+    package typealias Key = UInt64
+
     private struct State {
-        var waiting: [String: [UInt64: AsyncStream<Void>.Continuation]] = [:]
+        var waiting: [String: [Key: @Sendable () -> Void]] = [:]
         var count = 0
-        var lastKey: UInt64 = 0
+        var lastKey: Key = 0
     }
 
     private let state = Mutex(State())
@@ -26,7 +28,7 @@ package final class AssignmentWatchers: Sendable {
     ///   - capacityPerNode: a node needs one; the others are polls whose end the server has not noticed yet.
     ///   - countChanged: told how many polls wait whenever one comes or goes.
     package init(
-        capacity: Int = 4096, capacityPerNode: Int = 8, countChanged: @escaping @Sendable (Int) -> Void = { _ in }
+        capacity: Int = 1 << 20, capacityPerNode: Int = 8, countChanged: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         self.capacity = capacity
         self.capacityPerNode = capacityPerNode
@@ -37,8 +39,8 @@ package final class AssignmentWatchers: Sendable {
     /// - Throws: `TooManyWatchers`, or what `body` throws.
     func watching<Value>(_ node: String, _ body: (AssignmentWatch) async throws -> Value) async throws -> Value {
         let (news, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let key = try register(continuation, for: node)
-        defer { unregister(key, for: node) }
+        let key = try add(node) { continuation.yield() }
+        defer { remove(key, of: node) }
         return try await body(AssignmentWatch(news: news, continuation: continuation))
     }
 
@@ -50,11 +52,12 @@ package final class AssignmentWatchers: Sendable {
     /// Wakes everyone who waits for news of `node`.
     func notify(_ node: String) {
         let waiting = state.withLock { Array(($0.waiting[node] ?? [:]).values) }
-        for continuation in waiting { continuation.yield() }
+        for news in waiting { news() }
     }
 
-    private func register(_ continuation: AsyncStream<Void>.Continuation, for node: String) throws -> UInt64 {
-        let (key, count) = try state.withLock { state in
+    /// Calls `news` at each change of `node`, from whichever thread, until it is removed.
+    func add(_ node: String, _ news: @escaping @Sendable () -> Void) throws(TooManyWatchers) -> Key {
+        let (key, count) = try state.withLock { state throws(TooManyWatchers) in
             guard state.count < capacity else {
                 throw TooManyWatchers(detail: "\(capacity) polls wait already")
             }
@@ -63,14 +66,14 @@ package final class AssignmentWatchers: Sendable {
             }
             state.lastKey += 1
             state.count += 1
-            state.waiting[node, default: [:]][state.lastKey] = continuation
+            state.waiting[node, default: [:]][state.lastKey] = news
             return (state.lastKey, state.count)
         }
         countChanged(count)
         return key
     }
 
-    private func unregister(_ key: UInt64, for node: String) {
+    func remove(_ key: Key, of node: String) {
         let count = state.withLock { state in
             state.waiting[node]?[key] = nil
             state.count -= 1

@@ -40,15 +40,15 @@ struct AssignmentRoute: Sendable {
     }
 
     private func answer(_ node: AuthenticatedNode, known: String?) async throws -> Response {
-        if let entry = store.directory[node.id], !entry.isRevoked, EntityTag.isListed(entry.generation, in: known) {
-            return Response(status: .notModified, headers: [.eTag: EntityTag.of(generation: entry.generation)])
+        if let entry = store.directory[node.id], !entry.isRevoked, EntityTag.isListed(entry.tag, in: known) {
+            return Response(status: .notModified, headers: [.eTag: entry.tag])
         }
         guard let assignment = try await store.assignment(of: node.id) else {
             throw Problem.notFound("node \(node.id) has no assignment")
         }
-        guard !assignment.isRevoked else { throw Problem.gone("node \(node.id) was revoked; stop for good") }
-        let tag = EntityTag.of(generation: assignment.generation)
-        guard !EntityTag.isListed(assignment.generation, in: known) else {
+        guard !assignment.isRevoked else { throw Problem.revoked(node.id) }
+        let tag = EntityTag.of(assignment)
+        guard !EntityTag.isListed(tag, in: known) else {
             return Response(status: .notModified, headers: [.eTag: tag])
         }
         return .json(AssignmentDocument.of(assignment, store: credentials), headers: [.eTag: tag])

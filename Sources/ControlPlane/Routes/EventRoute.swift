@@ -30,10 +30,14 @@ struct EventRoute: Sendable {
         let bytes = try await request.bytes(atMost: Request.maximumBodyBytes)
         let body = try Request.parsed { () throws(JSONSyntaxError) in try JSONReader.parse(bytes) }
         let event = try ReportedEvent(body, text: String(decoding: bytes, as: UTF8.self), of: node.id)
-        let accepted = try await append([event], node).count { $0 == .accepted }
-        return .json(
-            .object(["accepted": .integer(Int64(accepted)), "duplicates": .integer(Int64(1 - accepted))]),
-            status: .accepted)
+        return .json(Self.counts(try await append([event], node)), status: .accepted)
+    }
+
+    static func counts(_ outcomes: [EventOutcome]) -> JSONValue {
+        let accepted = outcomes.count { $0 == .accepted }
+        return .object([
+            "accepted": .integer(Int64(accepted)), "duplicates": .integer(Int64(outcomes.count - accepted)),
+        ])
     }
 
     private func receiveBatch(_ request: Request, _ node: AuthenticatedNode) async throws -> Response {

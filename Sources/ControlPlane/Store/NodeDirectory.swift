@@ -10,9 +10,13 @@ package final class NodeDirectory: Sendable {
     package struct Entry: Equatable, Sendable {
         package var token: TokenDigest
         package var generation: Int64
+        /// How often something was said about the node's end.
+        package var endRevision: Int64 = 0
         package var isRevoked: Bool
         /// Whether the node has ever reported anything.
         package var wasHeard: Bool
+
+        var tag: String { EntityTag.of(generation: generation, endRevision: endRevision) }
     }
 
     private let entries: Mutex<[String: Entry]>
@@ -45,6 +49,13 @@ package final class NodeDirectory: Sendable {
         entries.withLock { entries in
             guard let current = entries[id]?.generation else { return }
             entries[id]?.generation = max(current, generation)
+        }
+    }
+
+    func announceEnd(_ id: String, revision: Int64) {
+        entries.withLock { entries in
+            guard let current = entries[id]?.endRevision else { return }
+            entries[id]?.endRevision = max(current, revision)
         }
     }
 

@@ -77,34 +77,45 @@ extension NodeStore {
     static func entries(_ database: Database) throws -> [String: NodeDirectory.Entry] {
         var entries: [String: NodeDirectory.Entry] = [:]
         let rows = try Row.fetchCursor(
-            database, sql: "SELECT id, token_sha256, generation, revoked_at, last_event_at FROM nodes")
+            database, sql: "SELECT id, token_sha256, generation, end_revision, revoked_at, last_event_at FROM nodes")
         while let row = try rows.next() {
             guard let token = TokenDigest(stored: Array(row["token_sha256"] as Data)) else { continue }
             entries[row["id"]] = NodeDirectory.Entry(
-                token: token, generation: row["generation"], isRevoked: row["revoked_at"] as String? != nil,
-                wasHeard: row["last_event_at"] as String? != nil)
+                token: token, generation: row["generation"], endRevision: row["end_revision"],
+                isRevoked: row["revoked_at"] as String? != nil, wasHeard: row["last_event_at"] as String? != nil)
         }
         return entries
     }
 
     /// The current one. Nil where there is no such node.
     package func assignment(of id: String) async throws -> StoredAssignment? {
-        try await read { database in
-            let row = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT a.generation, a.document, a.callback_secret, n.revoked_at
-                    FROM nodes n JOIN assignments a ON a.node_id = n.id AND a.generation = n.generation
-                    WHERE n.id = ?
-                    """,
-                arguments: [id])
-            guard let row else { return nil }
-            let secret: String? = row["callback_secret"]
-            let revokedAt: String? = row["revoked_at"]
-            return StoredAssignment(
-                generation: row["generation"], document: try Self.document(row["document"]),
-                callbackSecret: secret.map(Secret.init), isRevoked: revokedAt != nil)
+        try await read { try Self.assignment(of: id, $0) }
+    }
+
+    /// The same, `done` being called on a queue of the database's.
+    func assignment(of id: String, done: @escaping @Sendable (Result<StoredAssignment?, any Error>) -> Void) {
+        readLater { database in
+            done(Result { try Self.assignment(of: id, try database.get()) })
         }
+    }
+
+    private static func assignment(of id: String, _ database: Database) throws -> StoredAssignment? {
+        let row = try Row.fetchOne(
+            database,
+            sql: """
+                SELECT a.generation, a.document, a.callback_secret, n.revoked_at, n.end_document, n.end_revision
+                FROM nodes n JOIN assignments a ON a.node_id = n.id AND a.generation = n.generation
+                WHERE n.id = ?
+                """,
+            arguments: [id])
+        guard let row else { return nil }
+        let secret: String? = row["callback_secret"]
+        let revokedAt: String? = row["revoked_at"]
+        let end: String? = row["end_document"]
+        return StoredAssignment(
+            generation: row["generation"], document: try document(row["document"]),
+            callbackSecret: secret.map(Secret.init), isRevoked: revokedAt != nil, end: try end.map(document),
+            endRevision: row["end_revision"])
     }
 
     private static func insert(

@@ -54,6 +54,11 @@ package final class NodeStore: Sendable {
         pool.asyncWriteWithoutTransaction(updates)
     }
 
+    /// One consistent look, on a queue of the database's; does not wait.
+    func readLater(_ value: @escaping @Sendable (Result<Database, any Error>) -> Void) {
+        pool.asyncRead(value)
+    }
+
     /// What a caller is told of an error of the database.
     func failure(_ error: any Error) -> any Error {
         error is DatabaseError ? Self.failure(error, path: folder.databasePath) : error

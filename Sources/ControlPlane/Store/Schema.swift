@@ -10,6 +10,9 @@ enum Schema {
         migrator.registerMigration("2 starts") { database in
             try database.execute(sql: version2)
         }
+        migrator.registerMigration("3 announced ends") { database in
+            try database.execute(sql: version3)
+        }
         return migrator
     }
 
@@ -72,5 +75,11 @@ enum Schema {
         ) STRICT;
 
         CREATE INDEX starts_by_kind ON starts (model, gpu, vllm_version, number);
+        """
+
+    /// `end_revision` counts what was said about the end of a node, so that a poll that waits is told.
+    private static let version3 = """
+        ALTER TABLE nodes ADD COLUMN end_document TEXT;
+        ALTER TABLE nodes ADD COLUMN end_revision INTEGER NOT NULL DEFAULT 0;
         """
 }

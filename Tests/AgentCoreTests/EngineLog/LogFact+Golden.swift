@@ -5,6 +5,7 @@ extension LogFact {
     var golden: String {
         switch self {
         case .version(let version): "version \(version)"
+        case .launcher(let text): "launcher \(text)"
         case .nonDefaultArguments(let text): "arguments \(text.prefix(40))"
         case .allArguments(let text): "all-arguments \(text.prefix(40))"
         case .configResolved(let architecture): "config \(architecture ?? "-")"

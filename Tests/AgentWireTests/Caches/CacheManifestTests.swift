@@ -71,11 +71,11 @@ struct CacheManifestTests {
 
     @Test("A revision changes with names, sizes and entity tags, and not with the order")
     func revision() {
-        let files = [StoredObject(name: "a", bytes: 1, entityTag: "x"), StoredObject(name: "b", bytes: 2)]
+        let files = [StoredObject(name: "a", bytes: 1, tag: "x"), StoredObject(name: "b", bytes: 2)]
         let revision = StoredObject.revision(of: files, signer: signer)
         #expect(StoredObject.revision(of: files.reversed(), signer: signer) == revision)
         var changed = files
-        changed[0].entityTag = "y"
+        changed[0].tag = "y"
         #expect(StoredObject.revision(of: changed, signer: signer) != revision)
     }
 

@@ -40,7 +40,7 @@ struct S3WritingTests {
             <ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key><Size>3</Size>\
             <ETag>&quot;x&quot;</ETag><LastModified>2026-11-22T03:00:00.000Z</LastModified></Contents></ListBucketResult>
             """
-        let object = StoredObject(name: "a", bytes: 3, entityTag: "\"x\"", modifiedAt: "2026-11-22T03:00:00.000Z")
+        let object = StoredObject(name: "a", bytes: 3, tag: "x", modifiedAt: "2026-11-22T03:00:00.000Z")
         #expect(try S3Listing.parse(Array(page.utf8)).objects == [object])
     }
 }

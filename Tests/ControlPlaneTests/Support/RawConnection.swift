@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Glibc
 internal import Synchronization
 
@@ -33,6 +34,22 @@ final class RawConnection: Sendable {
         let bytes = Array(text.utf8)
         let sent = descriptor.withLock { $0.map { write($0, bytes, bytes.count) } }
         guard sent == bytes.count else { throw Refused() }
+    }
+
+    /// Reads on a thread of its own until `end` has come, or the connection has ended.
+    func receive(until end: String) async throws -> String {
+        let descriptor = descriptor.withLock { $0 }
+        guard let descriptor else { throw Refused() }
+        return await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                var text = ""
+                var bytes = [UInt8](repeating: 0, count: 4096)
+                while !text.contains(end), case let count = read(descriptor, &bytes, bytes.count), count > 0 {
+                    text += String(decoding: bytes.prefix(count), as: UTF8.self)
+                }
+                continuation.resume(returning: text)
+            }
+        }
     }
 
     func hangUp() {

@@ -25,7 +25,8 @@ struct TestControlPlane {
 
     init(
         in folder: TemporaryFolder, adminToken: String? = nil, credentials: ObjectStore? = Self.credentials,
-        fleet: Fleet? = nil, maximumWaitingEvents: Int = 16_384, pollsPerNode: Int = 8, stopLimit: Duration = .seconds(20)
+        fleet: Fleet? = nil, maximumWaitingEvents: Int = 16_384, pollsPerNode: Int = 8,
+        stopLimit: Duration = .seconds(20)
     ) throws {
         store = try NodeStore(directory: folder.path, maximumWaitingEvents: maximumWaitingEvents)
         let (counts, continuation) = AsyncStream.makeStream(of: Int.self)

@@ -18,8 +18,12 @@ from crosslogic.paths import ROOT
 
 OPENAPI = ROOT / "Sources" / "ControlPlane" / "openapi.yaml"
 
-# A revoked node stays to be looked at.
-CHECKS = {"use_after_free": {"enabled": False}}
+CHECKS: dict[str, dict[str, Any]] = {
+    # A revoked node stays to be looked at.
+    "use_after_free": {"enabled": False},
+    # Its own list lacks 413, with which more events than a batch may have are refused.
+    "negative_data_rejection": {"expected-statuses": [400, 401, 403, 404, 405, 406, 409, 413, 415, 422]},
+}
 
 
 class Contract:
@@ -84,7 +88,7 @@ def try_server(
     lines = [f"[checks.{name}]\n" + toml(values) for name, values in CHECKS.items()]
     # Rules between fields, and lengths in bytes, are no part of a schema: a body that fits it may still be refused.
     accepted = toml({"expected-statuses": ["2xx", 401, 403, 404, 409, 422]})
-    for operation in ("createNode", "replaceAssignment"):
+    for operation in ("createNode", "replaceAssignment", "announceEnd"):
         lines.append(
             f'[[operations]]\ninclude-operation-id = "{operation}"\n[operations.checks.positive_data_acceptance]\n'
             + accepted

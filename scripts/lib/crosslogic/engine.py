@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosslogic import install
+from crosslogic import launchable as launchables
 from crosslogic.paths import SIMULATED_VLLM, cache_root
 
 TRANSCRIPTS = SIMULATED_VLLM / "Transcripts"
@@ -91,6 +92,23 @@ exec {shlex.quote(str(binary))} "$@"
     )
     engine.behave()
     return engine
+
+
+def launchable(engine: SimulatedEngine, mode: str, seen_at: Path | None = None) -> SimulatedEngine:
+    """The same, as a Python program that the engine launcher can start in one of its modes."""
+    folder = engine.executable.parent.parent
+    engine.executable.rename(engine.executable.with_name("simulated"))
+    vllm = launchables.make_environment(folder, seen_at=seen_at)
+    launchables.record(vllm, folder / "cache" / "launcher")
+    engine.environment |= {
+        "CROSSLOGIC_ENGINE_START": mode,
+        "CROSSLOGIC_ENGINE_LAUNCHER": str(launchables.LAUNCHER),
+        "CROSSLOGIC_CACHE_DIR": str(folder / "cache"),
+    }
+    return engine
+
+
+START_MODES = ["plain", "preload", "standby"]
 
 
 def plain_command(engine: Engine, port: int, model: str, bucket: str) -> list[str]:

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "scripts"
 SIMULATED_VLLM = ROOT / "Tests" / "SimulatedVLLM"
 LOG_BENCH = ROOT / "Tests" / "LogBench"
+FLEET_SIMULATOR = ROOT / "Tests" / "FleetSimulator"
 FUZZ = ROOT / "Tests" / "Fuzz"
 TRANSCRIPTS = ROOT / "Tests" / "AgentCoreTests" / "Fixtures" / "vllm-logs"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crosslogic import install
 from crosslogic.console import Console, Stopwatch
+from crosslogic.paths import FLEET_SIMULATOR as FLEET_SIMULATOR_SOURCES
 from crosslogic.paths import LOG_BENCH as LOG_BENCH_SOURCES
 from crosslogic.paths import ROOT
 from crosslogic.paths import SIMULATED_VLLM as SIMULATED_VLLM_SOURCES
@@ -67,7 +68,7 @@ def sources_key() -> str:
     """Changes when a file that the release binaries are made of is written, added or removed."""
     digest = hashlib.sha256()
     files = [ROOT / "Package.swift"]
-    for folder in (ROOT / "Sources", SIMULATED_VLLM_SOURCES, LOG_BENCH_SOURCES):
+    for folder in (ROOT / "Sources", SIMULATED_VLLM_SOURCES, LOG_BENCH_SOURCES, FLEET_SIMULATOR_SOURCES):
         files += sorted(file for file in folder.rglob("*") if file.suffix in SOURCE_SUFFIXES)
     for file in files:
         status = file.stat()

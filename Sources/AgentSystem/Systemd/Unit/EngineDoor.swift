@@ -8,6 +8,10 @@ internal import Locking
 actor EngineDoor {
     enum Verb: String {
         case start
+        /// Makes the engine that waits serve; `failed` where it does not, and it waits on.
+        case go
+        /// Ends what waits, and starts.
+        case restart
         case stop
         case kill
         case status

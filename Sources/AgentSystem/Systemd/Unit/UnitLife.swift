@@ -44,9 +44,24 @@ actor UnitLife {
         self.over = over
     }
 
-    func start() {
+    /// `waits`: the unit runs and is an engine that waits for its go.
+    func start(waits: Bool = false) {
+        let asked = clocks.now()
+        if waits, case .success(let answer) = door.askHere(.go), answer.isDone {
+            let status = UnitStatus(answer.lines)
+            // An agent that comes after this one must not take it for older than its assignment.
+            GoRecord(invocation: status.invocation, at: asked).save()
+            execution.withLock { $0 = status.invocation }
+            events.yield(.started(pid: status.mainPID ?? 0, at: asked))
+            follow(status)
+            return
+        }
+        execute(waits ? .restart : .start)
+    }
+
+    private func execute(_ verb: EngineDoor.Verb) {
         let answer: EngineDoor.Answer
-        switch door.askHere(.start) {
+        switch door.askHere(verb) {
         case .success(let given): answer = given
         case .failure(let error):
             finish(.startFailed(Self.closed(error), at: clocks.now()))

@@ -18,7 +18,7 @@ from crosslogic.stack import Stack, interrupt_on_termination
 from crosslogic.waiting import NeverCameError
 
 # Each is a module beside this one, with `FIGURES`: a list of functions from Bench to a list of Figure.
-GROUPS = ["agent", "log", "loading", "preemption", "preflight", "systemd"]
+GROUPS = ["agent", "log", "loading", "preemption", "preflight", "start", "systemd", "fleet"]
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Bench:
     console: Console
     engine: str
     runs: int | None
+    nodes: int | None
 
     @functools.cached_property
     def binaries(self) -> Path:
@@ -55,6 +56,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--runs", type=int, metavar="N", help="samples of each measurement, instead of its usual number"
     )
+    parser.add_argument("--nodes", type=int, metavar="N", help="simulated nodes, for the group fleet")
     parser.add_argument("--list", action="store_true", help="the measurements there are")
     parser.add_argument(
         "--engine", choices=["real", "simulated"], default="real", help="for measurements that can do with either"
@@ -93,7 +95,7 @@ def main(arguments: list[str]) -> int:
     names = chosen(options.names)
     figures: list[Figure] = []
     try:
-        bench = Bench(console, options.engine, options.runs)
+        bench = Bench(console, options.engine, options.runs, options.nodes)
         for name in names:
             figures += measurements()[name](bench)
     except (NeverCameError, install.InstallError, swift.BuildError) as error:

@@ -52,11 +52,13 @@ def node_on_machine(bench: Bench) -> Iterator[tuple[Node, Stack, TimedControlPla
 
 
 class ChangingControlPlane:
-    """Has a new assignment for whoever asks, as often as it is allowed; takes every event."""
+    """Has a new assignment once the engine of the one before has failed, as often as it is allowed."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.taken = 0
+        self.failed = 0
+        """The newest generation whose engine has failed."""
         self.allowed = 0
         self.is_closing = False
         plane = self
@@ -73,8 +75,10 @@ class ChangingControlPlane:
                 self.give(200 if generation else 304, document(generation) if generation else None, generation)
 
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
+                event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 self.give(202, {"accepted": 1, "duplicates": 0}, None)
+                if event["type"] == "io.crosslogic.node.failed.v1":
+                    plane.note_failure(event["data"]["generation"])
 
             def give(self, status: int, body: dict[str, Any] | None, generation: int | None) -> None:
                 content = json.dumps(body).encode() if body else b""
@@ -95,13 +99,22 @@ class ChangingControlPlane:
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def next(self) -> int | None:
-        """None when none more is allowed for a while."""
+        """None when there is none for a while."""
+
+        def is_due() -> bool:
+            return self.is_closing or self.failed == self.taken < self.allowed
+
         with self.changed:
-            if not self.changed.wait_for(lambda: self.taken < self.allowed or self.is_closing, timeout=20):
+            if not self.changed.wait_for(is_due, timeout=20):
                 return None
             self.taken += 1
             self.changed.notify_all()
             return self.taken
+
+    def note_failure(self, generation: int) -> None:
+        with self.changed:
+            self.failed = max(self.failed, generation)
+            self.changed.notify_all()
 
     def allow(self, more: int) -> None:
         with self.changed:

@@ -186,12 +186,15 @@ def exits(bench: Bench) -> list[Figure]:
 
 
 def serve(stack: Stack, plane: TimedControlPlane, generation: int, heartbeat: Callable[[], dict[str, Any]]) -> int:
-    """A new generation, so that no pause after the failure before is in the way. The engine's pid once it serves."""
+    """A new generation, so that no pause after the failure before is in the way. The engine's pid, once it serves and
+    nothing of its start is still to be told."""
     plane.assign(**assignment(stack, generation))
 
     def pid() -> int | None:
         beat = heartbeat()
-        return beat["engine"]["pid"] if (beat.get("generation"), beat.get("state")) == (generation, "serving") else None
+        if (beat.get("generation"), beat.get("state")) != (generation, "serving") or beat["outbox"]["pending"]:
+            return None
+        return beat["engine"]["pid"]
 
     return wait_for("it serves", pid, 60)
 

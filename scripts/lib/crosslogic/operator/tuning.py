@@ -4,8 +4,8 @@
 
 The streamer's `concurrency` is a number of clients. Each opens some 22 connections (counted: 22 at 1, 352 at 16), but
 fewer are busy: over the link of `scripts/bench loading` 16 at 1, 27 at 2, 45 at 8, as its rate over that of one
-connection says. Too many cost little there, too few cost much: hence twice what the arithmetic says, rounded up to a
-power of two.
+connection says. Too many cost little there, too few cost much: hence twice what the arithmetic says, and of the powers
+of two the nearest: rounded up, a link that sits on the edge between two would get one or the other by chance.
 """
 
 from __future__ import annotations
@@ -116,6 +116,6 @@ def choose(link: Link, nic_bytes_per_s: float | None = None) -> Choice:
     )
 
 
-def power_of_two(least: float) -> int:
-    """The smallest one that is not less."""
-    return 1 << max(0, math.ceil(math.log2(least))) if least > 1 else 1
+def power_of_two(about: float) -> int:
+    """The nearest one, by ratio."""
+    return 1 << max(0, round(math.log2(about))) if about > 1 else 1

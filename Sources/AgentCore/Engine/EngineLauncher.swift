@@ -1,0 +1,64 @@
+/// How much of a start is done before it is asked for.
+package enum EngineStartMode: String, CaseIterable, Sendable {
+    /// `vllm serve` as it is.
+    case plain
+    /// A fork server imports what the engine's processes need, beside the command's own imports.
+    case preload
+    /// All is imported before the assignment is known; the engine waits for one message.
+    case standby
+}
+
+/// The command lines of the engine launcher, a Python program that takes imports out of vLLM's start.
+///
+/// Whatever it finds not to be as expected, it executes `vllm` instead, and says so in the engine's log.
+package struct EngineLauncher: Equatable, Sendable {
+    /// Its folder is there while its package is.
+    package static let standardFolder = "/usr/lib/crosslogic/engine-launcher"
+    package static let mainFile = "__main__.py"
+
+    /// The one that vLLM is installed for.
+    var interpreter: String
+    var folder: String
+    var vllm: String
+    /// Folder for what it has recorded of earlier starts; the engine's user writes there.
+    var records: String
+    /// Where an engine that waits hears of its go; in a folder of the engine's user.
+    package var socket: String
+
+    /// nil for a vLLM that is no Python script.
+    package init?(for install: EngineInstall, folder: String, records: String, socket: String) {
+        guard let interpreter = install.interpreter else { return nil }
+        self.interpreter = interpreter
+        self.folder = folder
+        self.records = records
+        self.socket = socket
+        vllm = install.executable
+    }
+
+    /// Arguments of the interpreter that serve with these arguments of vLLM's.
+    package func serving(_ arguments: [String]) -> [String] {
+        [folder, "preload", "--vllm", vllm, "--state", records, Self.separator] + arguments
+    }
+
+    /// Arguments of the interpreter that import and wait.
+    package var waiting: [String] {
+        [folder, "park", "--vllm", vllm, "--state", records, "--socket", socket]
+    }
+
+    package var executable: String { interpreter }
+
+    /// What stands before vLLM's own arguments.
+    package static let separator = "--"
+}
+
+/// How an engine that waits is made to serve.
+package struct EngineGo: Equatable, Sendable {
+    package var socket: String
+    /// vLLM's own.
+    package var arguments: [String]
+
+    package init(socket: String, arguments: [String]) {
+        self.socket = socket
+        self.arguments = arguments
+    }
+}

@@ -1,0 +1,39 @@
+internal import AgentCore
+
+extension EngineEffects {
+    /// Cheap, and the newest wish is the one that counts.
+    func standBy(_ wish: StandbyWish) { wisher.yield(wish) }
+
+    /// Keeps an engine waiting while one is wished for. Of the agent's own lifetime.
+    func keepStandby() async {
+        guard settings.engineStart == .standby else { return }
+        for await wish in wishes {
+            switch wish {
+            case .untouched: break
+            case .none: await ports.engineHost.unpark()
+            case .parked: await park()
+            }
+        }
+    }
+
+    private func park() async {
+        // What an agent before this one left is no standby of ours.
+        await removeLeftovers()
+        guard let install = locator.locate(),
+            let launch = EngineStarter(settings: settings, files: ports.files).waiting(on: install)
+        else { return }
+        await files.run { [self] in
+            if !ports.engineHost.parksBeside {
+                // The files are those of the engine that is about to start, or runs.
+                guard !isStarting else { return }
+                do throws(FailureReport) {
+                    try preparer.write(launch)
+                } catch {
+                    ports.log.write(.warning, "no engine waits: \(error.message)")
+                    return
+                }
+            }
+            await ports.engineHost.park(launch)
+        }
+    }
+}

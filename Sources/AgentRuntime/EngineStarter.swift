@@ -1,0 +1,49 @@
+internal import AgentCore
+
+/// Turns what vLLM is to serve into what is executed, as the node's start mode has it.
+struct EngineStarter: Sendable {
+    let settings: AgentSettings
+    let files: any FileStore
+
+    func launch(
+        _ arguments: [String], on install: EngineInstall, environment: [EnvironmentVariable]
+    ) -> EngineLaunch {
+        guard let launcher = launcher(for: install) else {
+            return launch(install.executable, arguments, environment)
+        }
+        var launch = launch(launcher.executable, launcher.serving(arguments), environment)
+        if settings.engineStart == .standby {
+            launch.go = EngineGo(socket: launcher.socket, arguments: arguments)
+        }
+        return launch
+    }
+
+    /// An engine that waits; nil where none is wanted, or none can be had.
+    func waiting(on install: EngineInstall) -> EngineLaunch? {
+        guard settings.engineStart == .standby, let launcher = launcher(for: install) else { return nil }
+        let environment = EngineEnvironment.variables(
+            beforeAssignmentOn: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
+            savings: settings.savings)
+        return launch(launcher.executable, launcher.waiting, environment)
+    }
+
+    private func launch(
+        _ executable: String, _ arguments: [String], _ environment: [EnvironmentVariable]
+    ) -> EngineLaunch {
+        EngineLaunch(
+            executable: executable, arguments: arguments, environment: environment, logPath: settings.engineLog,
+            workingDirectory: settings.runtimeFolder)
+    }
+
+    /// nil: vLLM is executed as it is.
+    private func launcher(for install: EngineInstall) -> EngineLauncher? {
+        guard settings.engineStart != .plain,
+            let names = try? files.list(settings.engineLauncher), names.contains(EngineLauncher.mainFile)
+        else { return nil }
+        // The unit makes a folder of its own for the engine's user.
+        let folder = settings.engineHost == .systemd ? "/run/crosslogic-engine" : settings.runtimeFolder
+        return EngineLauncher(
+            for: install, folder: settings.engineLauncher, records: "\(settings.cacheFolder)/launcher",
+            socket: "\(folder)/standby.sock")
+    }
+}

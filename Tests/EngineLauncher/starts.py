@@ -1,0 +1,127 @@
+"""Starts of the launcher, with the stand-in for vLLM's package."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crosslogic import procfs
+from crosslogic.launchable import LAUNCHER, make_environment
+from crosslogic.waiting import wait_for
+
+SECONDS = 60
+
+
+@dataclass
+class Installation:
+    """A virtual environment, and the state its starts leave."""
+
+    folder: Path
+    vllm: Path = field(init=False)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.vllm = make_environment(self.folder / "engine")
+        self.variables = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(self.folder)}
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "go"
+
+    @property
+    def modules(self) -> dict[str, Any]:
+        return json.loads(next(self.state.glob("modules-*.json")).read_text())
+
+    def command(self, mode: str, *more: str) -> list[str]:
+        python = self.vllm.with_name("python")
+        return [str(python), str(LAUNCHER), mode, "--vllm", str(self.vllm), "--state", str(self.state), *more]
+
+    def start(self, *argv: str, **variables: str) -> Ended:
+        """A preloading start, until it has ended."""
+        command = self.command("preload", "--", *(argv or ("report",)))
+        ran = subprocess.run(
+            command, env=self.variables | variables, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        return Ended(ran.stdout, ran.stderr, ran.returncode)
+
+    def park(self, **variables: str) -> Parked:
+        return Parked(self, variables)
+
+
+@dataclass
+class Ended:
+    output: str
+    errors: str
+    code: int
+
+    @property
+    def said(self) -> list[str]:
+        """By the launcher."""
+        prefix = "crosslogic-launcher: "
+        return [line.removeprefix(prefix) for line in self.output.splitlines() if line.startswith(prefix)]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        for line in self.output.splitlines():
+            if line.startswith("{"):
+                return json.loads(line)
+        raise AssertionError(f"no report: exit code {self.code}\n{self.output}\n{self.errors}")
+
+
+class Parked:
+    """A start that waits, in a session of its own."""
+
+    def __init__(self, installation: Installation, variables: dict[str, str]) -> None:
+        self.installation = installation
+        installation.socket.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            installation.command("park", "--socket", str(installation.socket)),
+            env=installation.variables | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        wait_for("the launcher listens", installation.socket.exists, SECONDS)
+
+    def settle(self) -> list[procfs.Process]:
+        """Its processes, once the fork server has imported all and says so by its name's end."""
+
+        def look() -> list[procfs.Process] | None:
+            found = self.members
+            return found if len(found) > 1 else None
+
+        return wait_for("the fork server is there", look, SECONDS)
+
+    @property
+    def members(self) -> list[procfs.Process]:
+        return procfs.of_session(self.process.pid)
+
+    def go(self, *argv: str, **variables: str) -> str:
+        """What it answers."""
+        environment = self.installation.variables | variables
+        strings = [f"A{word}" for word in argv or ("report",)] + [f"E{name}={v}" for name, v in environment.items()]
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(SECONDS)
+            connection.connect(str(self.installation.socket))
+            connection.sendall(b"".join(os.fsencode(text) + b"\0" for text in strings) + b"\0")
+            return connection.recv(4096).decode().strip()
+
+    def end(self) -> Ended:
+        output, errors = self.process.communicate(timeout=SECONDS)
+        return Ended(output, errors, self.process.returncode)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate(timeout=SECONDS)

@@ -1,0 +1,79 @@
+"""A start whose engine processes are forked from one that has imported already."""
+
+from __future__ import annotations
+
+import pytest
+from starts import Installation
+
+
+def test_the_first_start_is_a_plain_one_that_records(installation: Installation) -> None:
+    first = installation.start()
+    assert first.said == ["plain, because no modules are recorded for vLLM 0.32.0+cpu yet; this start records them"]
+    assert first.report["core"]["parent"] == first.report["command"]
+    assert not first.report["core"]["was_there"]
+    installation.start()
+    assert "vllm.v1.worker" in installation.modules["engine"]
+    assert "vllm.entrypoints.cli.main" in installation.modules["command"]
+
+
+def test_the_next_one_forks_both_processes_from_what_was_recorded(recorded: Installation) -> None:
+    start = recorded.start()
+    report = start.report
+    assert [line.partition(",")[0] for line in start.said] == ["preload"]
+    server = report["core"]["parent"]
+    assert server != report["command"]
+    assert report["worker"]["parent"] == server
+    assert report["core"]["was_there"]
+    assert report["worker"]["was_there"]
+
+
+def test_what_a_spawned_process_would_see_a_forked_one_sees(recorded: Installation) -> None:
+    report = recorded.start("report", "--more", VLLM_OF_NOW="1").report
+    assert report["exit_code"] == 7
+    assert report["core"]["name"] == "EngineCore"
+    assert report["core"]["argv"] == ["report", "--more"]
+    for process in (report["core"], report["worker"]):
+        assert process["environment"]["OMP_NUM_THREADS"] == "3"
+        assert process["environment"]["VLLM_OF_NOW"] == "1"
+
+
+@pytest.mark.parametrize("trouble", ["thread1", "child", "cuda"])
+def test_a_module_that_makes_forks_unsafe_is_found_and_left_out(recorded: Installation, trouble: str) -> None:
+    name = f"vllm.trouble.{trouble}"
+    recorded.start(VLLM_STANDIN_IMPORTS=name)
+    start = recorded.start()
+    report = start.report
+    assert recorded.modules["left_out"] == [name]
+    assert report["core"]["parent"] not in (report["command"], 1)
+    assert report["core"]["was_there"]
+
+
+def test_where_leaving_out_does_not_help_processes_are_spawned_and_it_is_said_why(recorded: Installation) -> None:
+    names = " ".join(f"vllm.trouble.thread{number}" for number in range(1, 6))
+    recorded.start(VLLM_STANDIN_IMPORTS=names)
+    start = recorded.start()
+    assert "EngineCore: spawned, because the thread stray runs" in start.said
+    assert start.report["core"]["parent"] == start.report["command"]
+    assert start.report["exit_code"] == 7
+
+
+def test_a_state_folder_that_cannot_be_used_ends_in_a_plain_start(recorded: Installation) -> None:
+    recorded.start()
+    list_file = next(recorded.state.glob("modules-*.json"))
+    list_file.unlink()
+    list_file.mkdir()
+    record = recorded.state / list_file.stem.replace("modules", "recorded") / "engine.1"
+    record.parent.mkdir(exist_ok=True)
+    record.write_text("vllm\n")
+    start = recorded.start()
+    assert start.said[0].startswith("plain, because ")
+    assert start.report["core"]["parent"] == start.report["command"]
+
+
+def test_a_broken_package_fails_as_it_does_without_the_launcher(recorded: Installation) -> None:
+    main = next(recorded.folder.glob("engine/lib/*/site-packages/vllm/entrypoints/cli/main.py"))
+    main.write_text("raise ImportError('broken on purpose')\n")
+    start = recorded.start()
+    assert start.said[-1] == "plain, because ImportError: broken on purpose"
+    assert start.code == 1
+    assert "broken on purpose" in start.errors

@@ -1,0 +1,203 @@
+internal import AgentCore
+internal import AgentWire
+internal import NIOCore
+
+/// A node on the wire: polls for its assignment, pushes its heartbeat, reports its events, and comes back when it is
+/// cut off, all with the pauses of the agent.
+final class SimulatedNode {
+    private let fleet: SimulatedFleet
+    private let token: String
+    private let source: SocketAddress?
+    private var life: SimulatedLife
+    private var random: SplitMix
+    private var etag: String?
+    private var poll: NodeConnection?
+    private var report: NodeConnection?
+    private var isConnectingReport = false
+    private var outbox: [[UInt8]] = []
+    private var beatIsDue = false
+    private var interval = 10.0
+    private var pollBackoff: Backoff
+    private var reportBackoff: Backoff
+    private var reportIsPaused = false
+
+    init(_ fleet: SimulatedFleet, id: String, token: String, source: SocketAddress?, seed: UInt64) {
+        self.fleet = fleet
+        self.token = token
+        self.source = source
+        life = SimulatedLife(id: id, seed: seed)
+        random = SplitMix(seed: seed &* 31)
+        pollBackoff = fleet.settings.pollBackoff
+        reportBackoff = fleet.settings.reportBackoff
+    }
+
+    var isPolling: Bool { poll.map { !$0.isFree } ?? false }
+    var isServing: Bool { life.isServing }
+    var undelivered: Int { outbox.count }
+
+    func start() {
+        happen(.agentStarted)
+        connectPoll()
+        fleet.after(random.fraction() * interval) { [self] in beat() }
+    }
+
+    func engineDies() {
+        due(life.engineDies())
+    }
+
+    /// The machine goes, and another one comes up in its place.
+    func isTakenAway() {
+        due(life.isTakenAway(at: fleet.now))
+        fleet.after(35) { [self] in
+            life.beginAnew()
+            etag = nil
+            outbox = []
+            poll?.close()
+            report?.close()
+            happen(.agentStarted)
+        }
+    }
+
+    // MARK: Life
+
+    private func happen(_ event: NodeEvent) {
+        let (events, consequences) = life.take(event, at: fleet.now, wallTime: fleet.wallTime)
+        outbox += events
+        due(consequences)
+        deliver()
+    }
+
+    private func due(_ events: [SimulatedLife.Due]) {
+        for due in events {
+            fleet.after(due.seconds) { [self] in
+                if due.life == life.life { happen(due.event) }
+            }
+        }
+    }
+
+    // MARK: Assignment
+
+    private func connectPoll() {
+        fleet.connect(from: source, closed: { [self] connection in if poll === connection { poll = nil } }) {
+            [self] connection in
+            guard let connection else { return pollAgainLater() }
+            poll = connection
+            ask(connection)
+        }
+    }
+
+    private func ask(_ connection: NodeConnection) {
+        let known = etag.map { "If-None-Match: \($0)\r\n" } ?? ""
+        let request = request("GET", "assignment?wait=30", extra: known, body: nil)
+        connection.send(request) { [self] reply in
+            fleet.answered(.poll, status: reply?.status, seconds: nil)
+            guard let reply, reply.status == 200 || reply.status == 304 else { return pollAgainLater() }
+            pollBackoff.reset()
+            if reply.status == 200 { takeAssignment(reply) }
+            if connection.isFree { ask(connection) } else { connectPoll() }
+        }
+    }
+
+    private func takeAssignment(_ reply: NodeConnection.Reply) {
+        etag = reply.headers["etag"]
+        var defaults = AssignmentDefaults()
+        defaults.store = ObjectStore(
+            endpoint: "https://simulated.invalid", bucket: "b", accessKeyID: Secret("a"), secretAccessKey: Secret("s"))
+        guard let assignment = try? AssignmentCodec.decode(reply.body, defaults: defaults) else { return }
+        let isFound = fleet.settings.isAdopted && life.life == 0 && !life.isServing
+        happen(isFound ? life.adopts(assignment, at: fleet.now) : .assignmentReceived(assignment))
+    }
+
+    private func pollAgainLater() {
+        let pause = pollBackoff.next(fraction: random.fraction()).inSeconds
+        fleet.after(pause) { [self] in
+            if let poll, poll.isFree { ask(poll) } else { connectPoll() }
+        }
+    }
+
+    // MARK: Heartbeat and events
+
+    private func beat() {
+        beatIsDue = true
+        deliver()
+        // Spread by a tenth, so that nodes which came together do not stay together.
+        fleet.after(interval * (0.9 + 0.2 * random.fraction())) { [self] in beat() }
+    }
+
+    /// Events first: they may be the last ones of this node.
+    private func deliver() {
+        guard !reportIsPaused, !isConnectingReport, !outbox.isEmpty || beatIsDue else { return }
+        guard let report else { return connectReport() }
+        guard report.isFree else { return }
+        if outbox.isEmpty { sendHeartbeat(report) } else { sendEvents(report) }
+    }
+
+    private func connectReport() {
+        isConnectingReport = true
+        fleet.connect(from: source, closed: { [self] connection in if report === connection { report = nil } }) {
+            [self] connection in
+            isConnectingReport = false
+            guard let connection else { return deliverAgainLater() }
+            report = connection
+            deliver()
+        }
+    }
+
+    private func sendHeartbeat(_ connection: NodeConnection) {
+        beatIsDue = false
+        let body = life.heartbeat(at: fleet.now, wallTime: fleet.wallTime)
+        let sent = fleet.now
+        connection.send(request("PUT", "heartbeat", extra: "Content-Type: application/json\r\n", body: body)) {
+            [self] reply in
+            fleet.answered(.heartbeat, status: reply?.status, seconds: (fleet.now - sent).inSeconds)
+            guard let reply, reply.status == 200 else {
+                beatIsDue = true
+                return deliverAgainLater()
+            }
+            reportBackoff.reset()
+            let next = (try? JSONValue.parse(reply.body))?["next_in_s"]?.numberValue
+            interval = min(max(next ?? 10, 1), 300)
+            deliver()
+        }
+    }
+
+    private func sendEvents(_ connection: NodeConnection) {
+        let batch = Array(outbox.prefix(16))
+        var body = [UInt8(ascii: "[")]
+        body += batch.joined(separator: [UInt8(ascii: ",")])
+        body.append(UInt8(ascii: "]"))
+        let type = "Content-Type: application/cloudevents-batch+json\r\n"
+        let sent = fleet.now
+        let sentInLife = life.life
+        connection.send(request("POST", "events", extra: type, body: body)) { [self] reply in
+            fleet.answered(.events, status: reply?.status, seconds: (fleet.now - sent).inSeconds)
+            guard let reply, reply.status == 200 else { return deliverAgainLater() }
+            reportBackoff.reset()
+            fleet.took(batch.count, reply)
+            if sentInLife == life.life { outbox.removeFirst(min(batch.count, outbox.count)) }
+            deliver()
+        }
+    }
+
+    private func deliverAgainLater() {
+        guard !reportIsPaused else { return }
+        reportIsPaused = true
+        fleet.after(reportBackoff.next(fraction: random.fraction()).inSeconds) { [self] in
+            reportIsPaused = false
+            deliver()
+        }
+    }
+
+    private func request(_ method: String, _ path: String, extra: String, body: [UInt8]?) -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: 256 + (body?.count ?? 0))
+        buffer.writeString("\(method) /api/v1/nodes/\(life.id)/\(path) HTTP/1.1\r\nHost: control-plane\r\n")
+        buffer.writeString("Authorization: Bearer \(token)\r\n\(extra)")
+        if let body { buffer.writeString("Content-Length: \(body.count)\r\n") }
+        buffer.writeString("\r\n")
+        if let body { buffer.writeBytes(body) }
+        return buffer
+    }
+}
+
+@available(*, unavailable)
+extension SimulatedNode: Sendable {}

@@ -1,0 +1,153 @@
+"""The launcher's command line: `preload --vllm VLLM --state FOLDER -- ARGUMENT…`, and `park` with `--socket PATH`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from crosslogic_launcher import cleanliness, client, environment, forkserver, recorder
+from crosslogic_launcher.modules import COMMAND, ModuleList
+from crosslogic_launcher.preload import preload
+from crosslogic_launcher.report import say
+from crosslogic_launcher.standby import Standby
+
+if TYPE_CHECKING:
+    from typing import Self
+
+LAUNCHER = Path(__file__).resolve().parent.parent
+
+
+class PlainError(Exception):
+    """Why the start has to be a plain one."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["fork-server"]:
+        return forkserver.main(int(arguments[1]), Path(arguments[2]), arguments[3], int(arguments[4]))
+    options = parse(arguments)
+    return park(options) if options.mode == "park" else start(options)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="engine-launcher")
+    parser.add_argument("mode", choices=["preload", "park"])
+    parser.add_argument("--vllm", type=Path, required=True, help="its console script")
+    parser.add_argument("--state", type=Path, required=True, help="folder for what starts have recorded")
+    parser.add_argument("--socket", type=Path, help="where a parked start hears of its go")
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser.parse_args(arguments[:end])
+    options.argv = list(arguments[end + 1 :])
+    if options.mode == "park" and options.socket is None:
+        parser.error("park needs --socket")
+    return options
+
+
+def start(options: argparse.Namespace) -> int:
+    """The fork server imports beside the command's own imports."""
+    started_with = dict(os.environ)
+    try:
+        modules = installed_modules(options.state)
+        if modules.is_empty:
+            record(modules)
+        else:
+            client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output=2))
+            recorder.start(modules.records, COMMAND)
+            say(f"preload, {len(modules.names['engine'])} modules")
+        serve = command()
+    except Exception as error:
+        plain(options.vllm, options.argv, started_with, reason(error))
+    sys.argv = [str(options.vllm), *options.argv]
+    return serve()
+
+
+def park(options: argparse.Namespace) -> int:
+    """Everything is imported, then it is waited. Nothing is printed to the engine's log before the go."""
+    standby = Standby(options.socket, options.vllm)
+    with Quiet() as quiet:
+        failure: str | None = None
+        try:
+            modules = installed_modules(options.state)
+            if modules.is_empty:
+                raise PlainError("no modules are recorded yet")
+            client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output=quiet.output))
+            serve = command()
+            # The command forks nobody; what it must not do is hold a GPU that nobody has asked for yet.
+            dirty = preload(modules.to_preload(COMMAND), cleanliness.gpu_in_use)
+            if dirty:
+                raise PlainError(f"{cleanliness.gpu_in_use()} after the import of {dirty}")
+        except Exception as error:
+            failure = reason(error)
+        go = standby.wait()
+    if failure:
+        # With an environment of its own: what was imported counts for nothing.
+        again(options, go.argv, go.environment, failure)
+    environment.become(go.environment)
+    recorder.start(modules.records, COMMAND)
+    say(f"standby, {time.monotonic() - standby.since:.1f} s after it parked")
+    sys.argv = [str(options.vllm), *go.argv]
+    return serve()
+
+
+class Quiet:
+    """Output goes nowhere meanwhile: the log belongs to the engine that runs."""
+
+    def __enter__(self) -> Self:
+        self.kept = [os.dup(1), os.dup(2)]
+        self.output = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        for descriptor in (1, 2):
+            os.dup2(self.output, descriptor)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, kept in zip((1, 2), self.kept, strict=True):
+            os.dup2(kept, descriptor)
+            os.close(kept)
+
+
+def installed_modules(state: Path) -> ModuleList:
+    modules = ModuleList(state, version())
+    modules.load()
+    return modules
+
+
+def version() -> str:
+    """Raises PackageNotFoundError."""
+    return importlib.metadata.version("vllm")
+
+
+def record(modules: ModuleList) -> None:
+    """A start like any other, which the next one will know the modules of."""
+    say(f"plain, because no modules are recorded for vLLM {version()} yet; this start records them")
+    os.environ[recorder.FOLDER_VARIABLE] = str(modules.records)
+    recorder.start(modules.records, COMMAND)
+
+
+def command() -> Callable[[], Any]:
+    from vllm.entrypoints.cli.main import main as serve  # noqa: PLC0415 - seconds of imports
+
+    return serve
+
+
+def again(options: argparse.Namespace, argv: list[str], variables: dict[str, str], why: str) -> NoReturn:
+    """A parked start that came to nothing may still find everything in order when it is made anew."""
+    say(f"not standby, because {why}")
+    arguments = ["preload", "--vllm", str(options.vllm), "--state", str(options.state), "--", *argv]
+    os.execve(sys.executable, [sys.executable, str(LAUNCHER), *arguments], variables)
+
+
+def plain(vllm: Path, argv: list[str], variables: dict[str, str], why: str) -> NoReturn:
+    say(f"plain, because {why}")
+    recorder.stop()
+    os.execve(vllm, [str(vllm), *argv], variables)
+
+
+def reason(error: Exception) -> str:
+    return str(error) if isinstance(error, PlainError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,50 @@
+"""Which differences between the environment of the imports and that of the start matter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+LATE_PREFIXES = ("AWS_", "RUNAI_STREAMER_", "CROSSLOGIC_", "MEMORY_PRESSURE_")
+EARLY = ("RUNAI_STREAMER_LOG_LEVEL", "RUNAI_STREAMER_LOG_TO_STDERR")
+"""Read by the streamer's library when it is loaded."""
+LATE = frozenset(
+    [
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+        # Of the service manager, for one process and not for what that does.
+        *("INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID", "NOTIFY_SOCKET", "SYSTEMD_EXEC_PID"),
+        *("LIBDISPATCH_LOG", "PWD", "OLDPWD", "SHLVL", "_", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"),
+    ]
+)
+SECRET_WORDS = frozenset(["KEY", "KEYS", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "CREDENTIALS"])
+
+
+def is_late(name: str) -> bool:
+    """Whether it is read when it is needed, and not when a module is imported.
+
+    What is not known to be late counts as read by an import: vLLM and torch decide much there.
+    """
+    if name in EARLY:
+        return False
+    return name in LATE or name.startswith(LATE_PREFIXES) or is_secret(name)
+
+
+def is_secret(name: str) -> bool:
+    """Secrets come with the go, never before; what uses them asks for them then. A path to one is no secret."""
+    words = name.upper().split("_")
+    return not SECRET_WORDS.isdisjoint(words) and words[-1] != "PATH"
+
+
+def difference(parked: Mapping[str, str], wanted: Mapping[str, str]) -> str | None:
+    """The first variable whose difference matters."""
+    for name in sorted({*parked, *wanted}):
+        if parked.get(name) != wanted.get(name) and not is_late(name):
+            return name
+    return None
+
+
+def become(wanted: Mapping[str, str]) -> None:
+    """Through `os.environ`, which tells the C library too."""
+    for name in [name for name in os.environ if name not in wanted]:
+        del os.environ[name]
+    os.environ.update(wanted)

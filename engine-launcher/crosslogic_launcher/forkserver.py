@@ -1,0 +1,167 @@
+"""The process that has imported what vLLM's engine processes import, and forks them.
+
+It does nothing else: one thread, no GPU, and the proof of both before each fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import selectors
+import signal
+import socket
+import sys
+from multiprocessing import forkserver, resource_tracker, spawn
+from pathlib import Path
+from typing import Any, NoReturn
+
+from crosslogic_launcher import cleanliness, client, environment, messages, openmp, recorder
+from crosslogic_launcher.modules import ENGINE, ModuleList
+from crosslogic_launcher.preload import preload
+
+FIXED_DESCRIPTORS = 7
+"""Of a request: for its answer, the child's data, its status, the resource tracker, the channel, output and errors."""
+CLEANING_TRIES = 3
+
+
+class ForkServer:
+    def __init__(self, channel: socket.socket, modules: ModuleList) -> None:
+        self.channel = channel
+        self.modules = modules
+        self.loaded_with = dict(os.environ)
+        self.status: dict[int, int] = {}
+        """Of each child that lives, where its end is told."""
+        self.wake: tuple[int, int] = (-1, -1)
+
+    def run(self) -> None:
+        self._prepare_signals()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.channel, selectors.EVENT_READ)
+            selector.register(self.wake[0], selectors.EVENT_READ)
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if self.wake[0] in ready:
+                    os.read(self.wake[0], 4096)
+                    self._reap()
+                if self.channel in ready:
+                    request = messages.receive(self.channel)
+                    if request is None:
+                        return
+                    self._serve(*request)
+
+    def _prepare_signals(self) -> None:
+        """A terminal's Ctrl-C, or a signal to the group, is for those we have forked; we end with the last of them."""
+        self.wake = os.pipe()
+        for end in self.wake:
+            os.set_blocking(end, False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self.wake[1], warn_on_full_buffer=False)
+
+    def _serve(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        if len(descriptors) < FIXED_DESCRIPTORS:
+            self._close(descriptors)
+            return
+        with socket.socket(fileno=descriptors[0]) as answer:
+            reason = cleanliness.unforkable(frozenset(self.status))
+            if reason:
+                messages.send(answer, {"refused": reason})
+            else:
+                self._fork(request, descriptors[1:], answer)
+        self._close(descriptors[3:])
+
+    def _fork(self, request: dict[str, Any], descriptors: list[int], answer: socket.socket) -> None:
+        data, status = descriptors[:2]
+        pid = os.fork()
+        if pid == 0:
+            answer.detach()
+            self._become_child(request["environment"], descriptors)
+        self.status[pid] = status
+        os.close(data)
+        messages.send(answer, {"pid": pid})
+
+    def _become_child(self, wanted: dict[str, str], descriptors: list[int]) -> NoReturn:
+        code = 1
+        try:
+            data, status, tracker, channel, output, errors, *inherited = descriptors
+            self._leave_server()
+            self._close([status, *self.status.values()])
+            os.dup2(output, 1)
+            os.dup2(errors, 2)
+            self._close([output, errors])
+            environment.become(wanted)
+            openmp.adopt(self.loaded_with, wanted)
+            reseed()
+            client.install(client.ForkServerLink(socket.socket(fileno=channel)))
+            recorder.start(self.modules.records, ENGINE)
+            resource_tracker._resource_tracker._fd = tracker
+            forkserver._forkserver._inherited_fds = inherited
+            code = spawn._main(data, os.dup(data))
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+    def _leave_server(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        self.channel.close()
+        self._close(list(self.wake))
+
+    def _reap(self) -> None:
+        while self.status:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            told = self.status.pop(pid, None)
+            if told is None:
+                continue
+            # Who asked for it may have ended before it.
+            with contextlib.suppress(OSError):
+                forkserver.write_signed(told, os.waitstatus_to_exitcode(status))
+            os.close(told)
+
+    @staticmethod
+    def _close(descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def reseed() -> None:
+    """A spawned process draws its own; forked ones would all draw the same."""
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+
+
+def main(descriptor: int, state: Path, version: str, tries: int) -> int:
+    modules = ModuleList(state, version)
+    modules.load()
+    dirty = preload(modules.to_preload(ENGINE), cleanliness.unforkable)
+    if dirty and tries < CLEANING_TRIES:
+        # What a module has done cannot be undone: begin anew without it.
+        modules.leave_out(dirty)
+        cleanliness.end_children()
+        os.set_inheritable(descriptor, True)
+        arguments = ["fork-server", str(descriptor), str(state), version, str(tries + 1)]
+        os.execv(sys.executable, [sys.executable, sys.argv[0], *arguments])
+    name_process()
+    ForkServer(socket.socket(fileno=descriptor), modules).run()
+    return 0
+
+
+def name_process() -> None:
+    """setproctitle learns where the title is when it is first used, which must be before the environment changes."""
+    try:
+        import setproctitle  # noqa: PLC0415 - vLLM's, and optional there
+    except ImportError:
+        return
+    setproctitle.setproctitle("CROSSLOGIC::ForkServer")

@@ -1,0 +1,78 @@
+"""The modules that a start of an installed vLLM imports, as earlier starts have recorded them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+FORMAT = 1
+COMMAND, ENGINE = "command", "engine"
+"""The process of `vllm serve` itself; those it starts."""
+
+NEVER = ("__", "crosslogic_launcher", "transformers_modules")
+"""Prefixes: no modules, ours, and code that came with a model."""
+LIMIT = 20_000
+"""Of names in a list: more than twice of what vLLM has."""
+
+
+class ModuleList:
+    def __init__(self, state: Path, version: str) -> None:
+        python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        self.path = state / f"modules-{version}-python{python}.json"
+        self.records = state / f"recorded-{version}-python{python}"
+        self.names: dict[str, list[str]] = {COMMAND: [], ENGINE: []}
+        self.left_out: list[str] = []
+        """Modules that leave the fork server in a state that may not be forked."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.names[ENGINE]
+
+    def load(self) -> None:
+        """With what starts since the last time have found. Raises OSError where the folder cannot be written."""
+        try:
+            known = json.loads(self.path.read_text())
+            if known["format"] == FORMAT:
+                self.names = {role: [str(name) for name in known[role]] for role in (COMMAND, ENGINE)}
+                self.left_out = [str(name) for name in known["left_out"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            # None yet, or not ours: the next start records a new one.
+            pass
+        if self._merge():
+            self.save()
+
+    def _merge(self) -> bool:
+        try:
+            records = sorted(self.records.iterdir(), key=lambda path: path.stat().st_mtime)
+        except OSError:
+            return False
+        for record in records:
+            role = record.name.partition(".")[0]
+            if role in self.names:
+                self._add(role, record.read_text(errors="replace").splitlines())
+            record.unlink(missing_ok=True)
+        return bool(records)
+
+    def _add(self, role: str, found: list[str]) -> None:
+        names = dict.fromkeys(self.names[role])
+        names.update(dict.fromkeys(name for name in found if name and not name.startswith(NEVER)))
+        self.names[role] = list(names)[:LIMIT]
+
+    def leave_out(self, name: str) -> None:
+        self.left_out.append(name)
+        self.save()
+
+    def to_preload(self, role: str) -> list[str]:
+        left_out = tuple(name + "." for name in self.left_out)
+        return [name for name in self.names[role] if name not in self.left_out and not name.startswith(left_out)]
+
+    def save(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"format": FORMAT, **self.names, "left_out": self.left_out}
+        descriptor, temporary = tempfile.mkstemp(prefix=".modules-", dir=self.path.parent)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(content, file)
+        Path(temporary).replace(self.path)

@@ -1,0 +1,94 @@
+"""A start that waits: all is imported, and what to serve comes as one message over a private socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosslogic_launcher import environment
+
+LIMIT = 1 << 20
+PATIENCE = 10.0
+"""Seconds for a message, from its first byte to its last."""
+
+
+@dataclass
+class Go:
+    argv: list[str]
+    environment: dict[str, str]
+
+
+class Standby:
+    """Answers at once, while imports may still go on: whether a start fits is known from the environment alone.
+
+    The socket's folder belongs to the engine's user and to nobody else; that is what makes it private.
+    """
+
+    def __init__(self, path: Path, vllm: Path) -> None:
+        self.path = path
+        self.vllm = vllm
+        self.installed = vllm.resolve()
+        self.parked = dict(os.environ)
+        self.since = time.monotonic()
+        self.go: Go | None = None
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            self.listener.bind(str(path))
+        finally:
+            os.umask(before)
+        self.listener.listen(4)
+        self.thread = threading.Thread(target=self._listen, name="standby", daemon=True)
+        self.thread.start()
+
+    def wait(self) -> Go:
+        self.thread.join()
+        assert self.go
+        return self.go
+
+    def _listen(self) -> None:
+        while self.go is None:
+            connection, _ = self.listener.accept()
+            with connection, contextlib.suppress(OSError, ValueError):
+                connection.settimeout(PATIENCE)
+                go = read(connection)
+                refusal = self._refusal(go)
+                if refusal is None:
+                    self.go = go
+                connection.sendall(f"refused: {refusal}\n".encode() if refusal else b"ok\n")
+        self.listener.close()
+        self.path.unlink(missing_ok=True)
+
+    def _refusal(self, go: Go) -> str | None:
+        if self.vllm.resolve() != self.installed:
+            return "another vLLM is installed now"
+        name = environment.difference(self.parked, go.environment)
+        return f"{name} differs from what was set when it parked" if name else None
+
+
+def read(connection: socket.socket) -> Go:
+    """Strings of C, `A` before an argument and `E` before a variable, and an empty one at the end.
+
+    Raises ValueError for anything else.
+    """
+    content = bytearray()
+    while not content.endswith(b"\0\0"):
+        piece = connection.recv(1 << 16)
+        content += piece
+        if not piece or len(content) > LIMIT:
+            raise ValueError("no whole message")
+    go = Go([], {})
+    for entry in content[:-2].split(b"\0"):
+        text = os.fsdecode(bytes(entry[1:]))
+        if entry[:1] == b"A":
+            go.argv.append(text)
+        else:
+            name, _, value = text.partition("=")
+            go.environment[name] = value
+    return go

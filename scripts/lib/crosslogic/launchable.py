@@ -1,0 +1,46 @@
+"""A virtual environment that the engine launcher can work with, around a stand-in for the package `vllm`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from crosslogic.paths import ROOT
+
+LAUNCHER = ROOT / "engine-launcher"
+PACKAGE = Path(__file__).resolve().parent / "standin_vllm" / "vllm"
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+"""A machine of the tests has it too, and every user may run it."""
+VERSION = "0.32.0+cpu"
+
+
+def make_environment(folder: Path, python: Path = SYSTEM_PYTHON, seen_at: Path | None = None) -> Path:
+    """The path of its `vllm`. `seen_at`: where the folder will be."""
+    python = python.resolve() if python.exists() else Path(sys.executable).resolve()
+    packages = folder / "lib" / python.name / "site-packages"
+    shutil.copytree(PACKAGE, packages / "vllm", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    information = packages / f"vllm-{VERSION}.dist-info"
+    information.mkdir(exist_ok=True)
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {VERSION}\n")
+    (folder / "bin").mkdir(exist_ok=True)
+    (folder / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
+    interpreter = folder / "bin" / "python"
+    interpreter.unlink(missing_ok=True)
+    interpreter.symlink_to(python)
+    script = folder / "bin" / "vllm"
+    script.write_text(
+        f"#!{seen_at or folder}/bin/python\nimport sys\nfrom vllm.entrypoints.cli.main import main\n"
+        "if __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    script.chmod(0o755)
+    return script
+
+
+def record(vllm: Path, state: Path) -> None:
+    """Leaves what a node has after its first start."""
+    command = [vllm.with_name("python"), LAUNCHER, "preload", "--vllm", vllm, "--state", state, "--", "report"]
+    # The second one sorts what the first has written down.
+    for _ in range(2):
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env={"PATH": "/usr/bin:/bin"})

@@ -1,0 +1,36 @@
+"""The process that vLLM calls EngineCore."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import sys
+from typing import Any
+
+
+def run(answer: Any) -> None:
+    was_there = "vllm.v1.worker" in sys.modules
+    from vllm.v1 import worker
+
+    for name in os.environ.get("VLLM_STANDIN_IMPORTS", "").split():
+        importlib.import_module(name)
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=worker.run, args=(theirs,), name="Worker")
+    child.start()
+    nested = ours.recv()
+    child.join()
+    answer.send({"core": facts(was_there), "worker": nested})
+    sys.exit(7)
+
+
+def facts(was_there: bool) -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "was_there": was_there,
+        "environment": dict(os.environ),
+        "argv": sys.argv[1:],
+        "name": multiprocessing.current_process().name,
+    }
