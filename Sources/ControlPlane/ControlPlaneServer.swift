@@ -93,6 +93,7 @@ package struct ControlPlaneServer: Sendable {
 
         let admin = router.group("api/v1/nodes").add(middleware: AdminAuthentication(token: settings.adminToken))
         NodeRoutes(store: store, watchers: watchers, bucket: settings.store?.bucket).add(to: admin)
+        EndRoute(store: store, watchers: watchers).add(to: admin)
         return router
     }
 }

@@ -17,6 +17,7 @@ enum AssignmentDocument {
             document[field] = assignment.document[field]
         }
         document["callback_secret"] = assignment.callbackSecret.map { .string($0.reveal()) }
+        document["end"] = assignment.end
         document["r2"] = store.map(credentials)
         return .object(document)
     }

@@ -8,6 +8,7 @@ enum NodeView {
         view["id"] = .string(record.id)
         view["generation"] = .integer(record.generation)
         view["created_at"] = .string(record.createdAt)
+        view["end"] = record.end ?? .null
         view["revoked"] = .bool(record.revokedAt != nil)
         for name in ["state", "phase", "timings", "timeline", "failure"] {
             view[name] = record.newestEvent?["data"]?[name] ?? .null

@@ -42,8 +42,8 @@ struct AssignmentRoute: Sendable {
             throw Problem.notFound("node \(node.id) has no assignment")
         }
         guard !assignment.isRevoked else { throw Problem.gone("node \(node.id) was revoked; stop for good") }
-        let tag = EntityTag.of(generation: assignment.generation)
-        guard !EntityTag.isListed(assignment.generation, in: known) else {
+        let tag = EntityTag.of(assignment)
+        guard !EntityTag.isListed(tag, in: known) else {
             return Response(status: .notModified, headers: [.eTag: tag])
         }
         return .json(AssignmentDocument.of(assignment, store: credentials), headers: [.eTag: tag])

@@ -8,6 +8,7 @@ package struct NodeRecord: Equatable, Sendable {
     package var createdAt: String
     package var revokedAt: String?
     package var request: JSONValue
+    package var end: JSONValue?
     /// The event with the highest sequence of the newest incarnation.
     package var newestEvent: JSONValue?
     /// The `ready` event with the highest sequence of the newest incarnation that had one.
@@ -35,4 +36,8 @@ package struct StoredAssignment: Equatable, Sendable {
     package var document: JSONValue
     package var callbackSecret: Secret?
     package var isRevoked: Bool
+    /// The end of the machine, where only the control plane knows of it.
+    package var end: JSONValue?
+    /// How often something was said about it.
+    package var endRevision: Int64
 }

@@ -75,7 +75,7 @@ extension NodeStore {
             let row = try Row.fetchOne(
                 database,
                 sql: """
-                    SELECT a.generation, a.document, a.callback_secret, n.revoked_at
+                    SELECT a.generation, a.document, a.callback_secret, n.revoked_at, n.end_document, n.end_revision
                     FROM nodes n JOIN assignments a ON a.node_id = n.id AND a.generation = n.generation
                     WHERE n.id = ?
                     """,
@@ -83,9 +83,11 @@ extension NodeStore {
             guard let row else { return nil }
             let secret: String? = row["callback_secret"]
             let revokedAt: String? = row["revoked_at"]
+            let end: String? = row["end_document"]
             return StoredAssignment(
                 generation: row["generation"], document: try Self.document(row["document"]),
-                callbackSecret: secret.map(Secret.init), isRevoked: revokedAt != nil)
+                callbackSecret: secret.map(Secret.init), isRevoked: revokedAt != nil,
+                end: try end.map(Self.document), endRevision: row["end_revision"])
         }
     }
 

@@ -29,7 +29,7 @@ extension NodeStore {
     /// The view of a node is a query over its events, so that one that arrives late cannot move it backwards.
     private static let selectRecords = """
         SELECT n.id, n.generation, n.created_at, n.revoked_at, n.last_event_at, n.incarnation,
-            n.seen_through, a.document,
+            n.seen_through, n.end_document, a.document,
             (SELECT document FROM events WHERE node_id = n.id
                 ORDER BY incarnation DESC, sequence DESC LIMIT 1) AS newest,
             (SELECT document FROM events WHERE node_id = n.id AND type = '\(ReportedEvent.readyType)'
@@ -41,9 +41,10 @@ extension NodeStore {
     private static func record(_ row: Row, _ database: Database) throws -> NodeRecord {
         let newest: String? = row["newest"]
         let ready: String? = row["ready"]
+        let end: String? = row["end_document"]
         return NodeRecord(
             id: row["id"], generation: row["generation"], createdAt: row["created_at"], revokedAt: row["revoked_at"],
-            request: try document(row["document"]), newestEvent: try newest.map(document),
+            request: try document(row["document"]), end: try end.map(document), newestEvent: try newest.map(document),
             readyEvent: try ready.map(document), lastEventAt: row["last_event_at"], eventCount: row["event_count"],
             incarnation: row["incarnation"], sequenceGaps: try gaps(row, database))
     }

@@ -7,8 +7,17 @@ enum Schema {
         migrator.registerMigration("1 nodes, assignments, events") { database in
             try database.execute(sql: version1)
         }
+        migrator.registerMigration("2 announced ends") { database in
+            try database.execute(sql: version2)
+        }
         return migrator
     }
+
+    /// `end_revision` counts what was said about the end of a node, so that a poll that waits is told.
+    private static let version2 = """
+        ALTER TABLE nodes ADD COLUMN end_document TEXT;
+        ALTER TABLE nodes ADD COLUMN end_revision INTEGER NOT NULL DEFAULT 0;
+        """
 
     /// `number` is the order of creation. The secret of a callback has a column of its own, so that `document` may be
     /// shown as it is.

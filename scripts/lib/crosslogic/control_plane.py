@@ -52,6 +52,12 @@ class ControlPlane:
     def node(self, node: str) -> dict[str, Any]:
         return self.ask("GET", f"/api/v1/nodes/{node}", expect=200)
 
+    def announce_end(self, node: str, at: str, kind: str, reason: str) -> None:
+        self.ask("PUT", f"/api/v1/nodes/{node}/end", {"at": at, "kind": kind, "reason": reason}, expect=200)
+
+    def take_back_end(self, node: str) -> None:
+        self.ask("DELETE", f"/api/v1/nodes/{node}/end", expect=204)
+
     def revoke(self, node: str) -> None:
         self.ask("DELETE", f"/api/v1/nodes/{node}", expect=204)
 
