@@ -4,6 +4,7 @@ package struct HTTPRequest: Sendable {
         case get = "GET"
         case post = "POST"
         case put = "PUT"
+        case options = "OPTIONS"
     }
 
     package var method: Method

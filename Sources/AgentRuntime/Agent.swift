@@ -58,6 +58,7 @@ package struct Agent: Sendable {
             notices.resume()
             group.addTask { await notices.run() }
             group.addTask { await notices.watchShutdown() }
+            group.addTask { await ConnectionKeeper(outbox: outbox, ports: ports).run() }
             group.addTask { for await request in requests { inbox.send(request.event) } }
             for task in standing { group.addTask { await task() } }
 

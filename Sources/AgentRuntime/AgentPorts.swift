@@ -5,6 +5,8 @@ package struct AgentPorts: Sendable {
     package var engineHost: any EngineHost
     package var engineLog: any EngineLogSource
     package var http: any HTTPClient
+    /// For what cannot wait for a connection, or for other transfers.
+    package var urgent: any HTTPClient
     package var files: any FileStore
     package var serviceManager: any ServiceManager
     package var portInspector: any PortInspector
@@ -21,11 +23,12 @@ package struct AgentPorts: Sendable {
         serviceManager: any ServiceManager, portInspector: any PortInspector,
         trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
         log: any OperatorLog,
-        shutdownMonitor: (any ShutdownMonitor)? = nil
+        shutdownMonitor: (any ShutdownMonitor)? = nil, urgent: (any HTTPClient)? = nil
     ) {
         self.engineHost = engineHost
         self.engineLog = engineLog
         self.http = http
+        self.urgent = urgent ?? http
         self.files = files
         self.serviceManager = serviceManager
         self.portInspector = portInspector

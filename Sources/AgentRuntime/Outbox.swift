@@ -95,6 +95,11 @@ extension Outbox {
         state.withLock { $0.routes.target(for: event.callbackURL) }
     }
 
+    /// Where an event of now would go.
+    var urgentURL: String {
+        state.withLock { ($0.routes.target(for: $0.routes.callbackURL) ?? $0.routes.controlPlane).url }
+    }
+
     /// Must come before the first event of the assignment is added.
     func follow(_ assignment: Assignment) {
         state.withLock { $0.routes.follow(assignment) }

@@ -6,15 +6,17 @@ internal import AgentSystem
 struct RealParts {
     let ports: AgentPorts
     private let http: CurlHTTPClient
+    private let urgent: CurlHTTPClient
     private let service: NotifySocket
 
     init(settings: AgentSettings, log: any AgentLog) {
         let clocks = LinuxClocks()
-        http = CurlHTTPClient(
-            settings: CurlSettings(
-                userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
-                certificateAuthorityFile: settings.certificateAuthorityFile),
-            clocks: clocks)
+        var curl = CurlSettings(
+            userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
+            certificateAuthorityFile: settings.certificateAuthorityFile)
+        http = CurlHTTPClient(settings: curl, clocks: clocks)
+        curl.maximumIdleConnections = 2
+        urgent = CurlHTTPClient(settings: curl, clocks: clocks)
         let units = settings.engineHost == .systemd ? SystemdEngineHost(clocks: clocks) : nil
         service = NotifySocket(door: units.map { _ in SystemdEngineHost.standardPath })
         ports = AgentPorts(
@@ -22,11 +24,12 @@ struct RealParts {
                 ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
-            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor())
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor(), urgent: urgent)
     }
 
     func close() async {
         await http.close()
+        await urgent.close()
         service.drain()
     }
 }

@@ -39,7 +39,8 @@ internal import Testing
             }
             group.addTask {
                 for await arrival in arrivals {
-                    if case .event(.preemption(.found(let finding, source: "one"))) = arrival.matter { return finding }
+                    guard case .event(.preemption(.found(let finding, source: "one"))) = arrival.matter else { continue }
+                    if finding != .begun { return finding }
                 }
                 return nil
             }
