@@ -18,6 +18,10 @@ class Asked:
     method: str
     path: str
     token: str | None
+    connection: int
+    """The client's port."""
+    carried: str = ""
+    """The id of the first event in it."""
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -98,21 +102,27 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 self.give_assignment()
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.note()
+            events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            events = events if isinstance(events, list) else [events]
+            self.note(events[0]["id"])
             if plane.mood not in {"well", "gone"}:
                 self.misbehave()
                 return
-            events = json.loads(body)
-            events = events if isinstance(events, list) else [events]
             with plane.changed:
                 plane.events += events
             self.answer(202, {"accepted": len(events), "duplicates": 0})
 
-        def note(self) -> None:
+        def do_OPTIONS(self) -> None:
+            self.note()
+            if plane.mood in {"well", "gone"}:
+                self.send(204, b"", "text/plain")
+            else:
+                self.misbehave()
+
+        def note(self, carried: str = "") -> None:
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
             with plane.changed:
-                plane.asked.append(Asked(time.monotonic(), self.command, self.path, token))
+                plane.asked.append(Asked(time.monotonic(), self.command, self.path, token, self.client_address[1], carried))
 
         def give_assignment(self) -> None:
             known = self.headers.get("If-None-Match")
