@@ -110,7 +110,10 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 return
             with plane.changed:
                 plane.events += events
-            self.answer(202, {"accepted": len(events), "duplicates": 0})
+            if "batch" in self.headers["Content-Type"]:
+                self.answer(200, {"results": [{"id": event["id"], "status": 202} for event in events]})
+            else:
+                self.answer(202, {"accepted": len(events), "duplicates": 0})
 
         def do_OPTIONS(self) -> None:
             self.note()

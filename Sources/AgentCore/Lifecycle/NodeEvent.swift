@@ -42,6 +42,8 @@ package enum NodeEvent: Equatable, Sendable {
     /// The outbox is empty.
     case eventsDelivered
     case readyAcknowledged
+    /// Whether events and notices can be kept on disk; nil where they can.
+    case storageChanged(problem: String?)
     case preemption(PreemptionEvent)
 }
 

@@ -64,17 +64,20 @@ class Receiver:
                 self.give(200)
 
             def do_POST(self) -> None:
-                event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.give(202)
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                events = body if isinstance(body, list) else [body]
+                results = [{"id": event["id"], "status": 202} for event in events]
+                self.give(200 if isinstance(body, list) else 202, json.dumps({"results": results}).encode())
                 # The acknowledgement is on its way.
-                receiver.take(event)
+                for event in events:
+                    receiver.take(event)
 
-            def give(self, status: int) -> None:
+            def give(self, status: int, body: bytes = b"{}") -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(body)
                 self.wfile.flush()
 
         self.server = Server(("127.0.0.1", 0), Handler)
