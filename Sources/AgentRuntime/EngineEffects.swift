@@ -7,6 +7,8 @@ final class EngineEffects: Sendable {
         var install: EngineInstall?
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
+        /// What the preparation added to the environment.
+        var tuned: [EnvironmentVariable] = []
         /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
         var drains: Duration?
         var pump: EngineLogPump?
@@ -53,11 +55,24 @@ final class EngineEffects: Sendable {
             state.withLock {
                 $0.launch = (assignment.generation, launch)
                 $0.drains = launch.drainsOnTerminate
+                $0.tuned = tuning?.variables ?? []
             }
             inbox.send(
                 .prepared(generation: assignment.generation, engineDrains: launch.drainsOnTerminate ?? .zero))
         } catch {
             inbox.send(.preparationFailed(generation: assignment.generation, error))
+        }
+    }
+
+    /// The engine that runs keeps what it was started with; whoever starts it again in its place, PID 1 or a successor,
+    /// finds what holds now.
+    func renew(_ assignment: Assignment) async {
+        let (install, tuned) = state.withLock { ($0.install, $0.tuned) }
+        guard let install else { return }
+        do throws(FailureReport) {
+            try preparer.renew(assignment, on: install, tuned: tuned)
+        } catch {
+            ports.log.write(.warning, "new credentials: \(error.message)")
         }
     }
 

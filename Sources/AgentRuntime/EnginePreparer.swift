@@ -26,6 +26,16 @@ struct EnginePreparer: Sendable {
         return launch
     }
 
+    /// Writes the environment of an engine that runs, for the next one.
+    func renew(
+        _ assignment: Assignment, on install: EngineInstall, tuned: [EnvironmentVariable]
+    ) throws(FailureReport) {
+        let environment = EngineEnvironment.variables(
+            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
+            tuned: tuned)
+        try write(environment: environment)
+    }
+
     /// A spot machine's engine goes on for as long as a notice of its cloud lasts, and no longer.
     private func placement(for assignment: Assignment) -> EnginePlacement {
         var placement = settings.placement
@@ -56,6 +66,16 @@ struct EnginePreparer: Sendable {
     private var environmentFile: String { "\(settings.runtimeFolder)/engine.env" }
 
     private func write(environment: [EnvironmentVariable], arguments: [String]) throws(FailureReport) {
+        try write(environment: environment)
+        do {
+            let argv = JSONValue.array(arguments.map(JSONValue.string)).rendered()
+            try ports.files.writeForThisBoot(argv, to: argumentsFile, mode: 0o644)
+        } catch {
+            throw FailureReport(.localStorage, message: error.message, process: "agent")
+        }
+    }
+
+    private func write(environment: [EnvironmentVariable]) throws(FailureReport) {
         guard let bytes = EnvFile.render(environment) else {
             throw FailureReport(
                 .credentialsRejected, message: "a credential of the assignment contains a line break or a NUL",
@@ -63,8 +83,6 @@ struct EnginePreparer: Sendable {
         }
         do {
             try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
-            let argv = JSONValue.array(arguments.map(JSONValue.string)).rendered()
-            try ports.files.writeForThisBoot(argv, to: argumentsFile, mode: 0o644)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
         }

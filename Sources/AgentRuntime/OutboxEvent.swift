@@ -22,9 +22,9 @@ extension ReportKind {
     var isDecisive: Bool {
         switch self {
         case .phase, .noticeSource, .preemptionAdvice: false
-        case .agentStarted, .assignmentAccepted, .assignmentRejected, .ready, .failed, .draining, .stopped, .revoked,
-            .preemption, .preempted, .preemptionWithdrawn:
+        case .agentStarted, .assignmentAccepted, .assignmentRejected, .ready, .failed, .draining, .stopped, .revoked:
             true
+        case .preemption, .preempted, .preemptionWithdrawn: true
         }
     }
 }
@@ -52,7 +52,8 @@ extension OutboxEvent {
 
     /// nil for what no agent wrote, or not like that.
     init?(sequence: UInt64, record: [UInt8]) {
-        guard Self.isWhole(record), let record = try? JSONValue.parse(record), let event = record["event"], let url = record["url"],
+        guard Self.isWhole(record), let record = try? JSONValue.parse(record), let event = record["event"],
+            let url = record["url"],
             let id = event["id"]?.stringValue, let type = event["type"]?.stringValue
         else { return nil }
         self.init(

@@ -10,7 +10,8 @@ enum RetryAfter {
     static func of(_ response: HTTPResponse) -> Duration? {
         guard let text = response.headers["retry-after"] else { return nil }
         if let seconds = Int(text) { return min(max(.seconds(min(seconds, 3600)), .zero), longest) }
-        guard let until = TimeText.parse(text), let now = response.headers["date"].flatMap({ TimeText.parse($0) }) else {
+        guard let until = TimeText.parse(text), let now = response.headers["date"].flatMap({ TimeText.parse($0) })
+        else {
             return nil
         }
         return min(max(.milliseconds(Int(min(max(until - now, 0), 3600) * 1000)), .zero), longest)

@@ -24,7 +24,8 @@ struct RealParts {
                 ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
-            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor(), urgent: urgent)
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor(),
+            urgent: urgent)
     }
 
     func close() async {

@@ -87,8 +87,10 @@ internal import Testing
     @Test("When memory is full, what matters least goes first and what matters most goes last")
     func sacrifice() {
         var queue = OutboxQueue()
-        let kinds: [ReportKind] = [.agentStarted, .ready, .noticeSource, .phase] + Array(
-            repeating: .failed, count: OutboxQueue.capacity - 4)
+        let kinds: [ReportKind] =
+            [.agentStarted, .ready, .noticeSource, .phase]
+            + Array(
+                repeating: .failed, count: OutboxQueue.capacity - 4)
         for (index, kind) in kinds.enumerated() { _ = queue.add(kind, id: "\(index)", for: nil) { _ in [] } }
         var gone: [String] = []
         for index in 0..<3 {

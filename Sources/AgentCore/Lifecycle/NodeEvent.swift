@@ -82,6 +82,8 @@ package enum NodeTimer: Hashable, Sendable {
 package enum NodeAction: Equatable, Sendable {
     case prepare(Assignment)
     case startEngine(generation: Int64)
+    /// The engine goes on; what is on disk for it is written anew.
+    case renewCredentials(Assignment)
     case probeHealth
     case sendCanary(model: String)
     case terminateEngine

@@ -39,7 +39,9 @@ internal import Testing
             }
             group.addTask {
                 for await arrival in arrivals {
-                    guard case .event(.preemption(.found(let finding, source: "one"))) = arrival.matter else { continue }
+                    guard case .event(.preemption(.found(let finding, source: "one"))) = arrival.matter else {
+                        continue
+                    }
                     if finding != .begun { return finding }
                 }
                 return nil
