@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "AgentCore", "AgentWire", "COpenSSL",
+                "AgentCore", "AgentWire", "COpenSSL", "Locking",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -62,7 +62,8 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-            ]),
+            ],
+            exclude: ["openapi.yaml"]),
         .executableTarget(
             name: "crosslogic-control-plane",
             dependencies: [

@@ -14,6 +14,8 @@ package struct HTTPRequest: Sendable {
     /// From the call to the last byte of the answer.
     package var timeout: Duration
     package var connectTimeout: Duration
+    /// An answer that brings nothing for so long is given up; nil leaves that to `timeout`.
+    package var stallTimeout: Duration?
     /// Bytes of body; a longer answer is `HTTPFailure.Kind.tooLarge`.
     package var maximumResponseBytes: Int
     /// Whether proxies of the environment may be used. Never for metadata or loopback.

@@ -58,6 +58,38 @@ package protocol HTTPClient: Sendable {
     func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse
 }
 
+/// Objects of a store straight into files: their bytes are in memory only on their way.
+package protocol ObjectFetcher: Sendable {
+    /// Writes the body of a 2xx into the file at `path`, which is there, from `offset` on, and tells each arrival of so
+    /// many bytes. The body of any other answer is in the response. Nothing is written any more once this has returned.
+    func fetch(
+        _ request: HTTPRequest, into path: String, at offset: UInt64, arrived: @escaping @Sendable (Int) -> Void
+    ) async throws(FetchFailure) -> HTTPResponse
+}
+
+/// Downloaded models on a disk; others may read them. Every call blocks for as long as the disk does.
+package protocol ModelStorage: Sendable {
+    /// Bytes of each regular file below a folder, by relative path; hidden ones are left out. Empty without a folder.
+    func sizes(below folder: String) throws(FileFailure) -> [String: UInt64]
+    /// With its parents.
+    func makeFolder(_ folder: String) throws(FileFailure)
+    /// A file of this length, all of it a hole, in place of whatever stood there.
+    func begin(_ path: String, bytes: UInt64) throws(FileFailure)
+    /// The first bytes, at most `count`.
+    func head(of path: String, count: Int) throws(FileFailure) -> [UInt8]
+    /// In lower-case hexadecimal; nil where this machine's policy forbids MD5.
+    func md5(of path: String) throws(FileFailure) -> String?
+    /// Synced, readable for everyone, and under its final name.
+    func finish(_ path: String, as name: String) throws(FileFailure)
+    /// A folder and everything in it; links are removed and not followed.
+    func removeFolder(_ folder: String) throws(FileFailure)
+}
+
+package enum FetchFailure: Error, Equatable, Sendable {
+    case network(HTTPFailure)
+    case disk(FileFailure)
+}
+
 /// Small files of the agent's own.
 package protocol FileStore: Sendable {
     /// nil when there is no such file. Never reads more than `limit` bytes.
@@ -86,6 +118,13 @@ package protocol ServiceManager: Sendable {
     func notify(_ state: String)
     /// Whether the model serves from now on, for those who wait for that.
     func serving(_ isServing: Bool)
+}
+
+/// What the GPUs hold.
+package protocol GPUMeter: Sendable {
+    /// Asks the driver, which can take seconds and may never answer: then `failed`, in bounded time. Ends early, with
+    /// `failed`, when the task is cancelled.
+    func look() async -> GPULook
 }
 
 /// Who listens on a TCP port of this machine.

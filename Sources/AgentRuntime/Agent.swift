@@ -60,15 +60,17 @@ package struct Agent: Sendable {
             group.addTask { await notices.watchShutdown() }
             group.addTask { await ConnectionKeeper(outbox: outbox, ports: ports).run() }
             group.addTask { for await request in requests { inbox.send(request.event) } }
-            for task in standing { group.addTask { await task() } }
 
             let urgent = UrgentSender(outbox: outbox, ports: ports, sender: sender)
             var loop = RunLoop(
                 agent: self, outbox: outbox, inbox: inbox, engine: engine, notices: notices, urgent: urgent)
             loop.showLife(in: &group)
+            var toStart = standing[...]
             for await arrival in arrivals {
                 loop.take(arrival, in: &group)
                 if loop.isFinished { break }
+                // After the first event, so that whoever asks finds a node: a successor's is what it has taken over.
+                while let task = toStart.popFirst() { group.addTask { await task() } }
             }
             group.cancelAll()
             return loop.ending

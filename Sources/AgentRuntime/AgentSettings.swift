@@ -19,6 +19,10 @@ package struct AgentSettings: Sendable {
     package var stateFolder: String
     package var runtimeFolder: String
     package var cacheFolder: String
+    /// Where models lie that are downloaded before a start; the engine's user may read it.
+    package var modelFolder: String
+    /// Bytes that they may take together; nil leaves it to the disk.
+    package var modelCacheLimit: UInt64?
     package var drainSeconds: Int
     /// When the service manager is told READY.
     package var readiness: Readiness
@@ -91,7 +95,10 @@ extension AgentSettings {
         // systemd names the folders it prepared.
         stateFolder = reader.path("CROSSLOGIC_STATE_DIR") ?? environment["STATE_DIRECTORY"] ?? "/var/lib/crosslogic"
         runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"
-        cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? environment["CACHE_DIRECTORY"] ?? "/var/cache/crosslogic"
+        // CACHE_DIRECTORY is the agent's own; this one is the engine's, whose unit is another.
+        cacheFolder = reader.path("CROSSLOGIC_CACHE_DIR") ?? "/var/cache/crosslogic"
+        modelFolder = reader.path("CROSSLOGIC_MODEL_DIR") ?? environment["CACHE_DIRECTORY"] ?? "\(cacheFolder)/models"
+        modelCacheLimit = reader.integer("CROSSLOGIC_MODEL_CACHE_LIMIT", in: 1...(1 << 50)).map { UInt64($0) }
         drainSeconds = Int(reader.integer("CROSSLOGIC_DRAIN_TIMEOUT", in: 0...3600) ?? 30)
         engineHost = reader.choice("CROSSLOGIC_ENGINE_HOST")
         readiness = reader.choice("CROSSLOGIC_NOTIFY_READY") ?? .model

@@ -12,6 +12,8 @@ final class EngineEffects: Sendable {
         /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
         var drains: Duration?
         var pump: EngineLogPump?
+        /// Of the preparation that is in flight: whoever finishes it ends that.
+        var abandon: AsyncStream<Never>.Continuation?
     }
 
     private static let leftoversPatience = Duration.seconds(10)
@@ -19,11 +21,14 @@ final class EngineEffects: Sendable {
     let probe: EngineProbe
     let starts: StartMemory
     private let meter = LogMeter()
+    private let gpus: GPUWatch
     private let ports: AgentPorts
-    private let preparer: EnginePreparer
+    let loads: LoadMemory
+    private let preparation: StartPreparation
     private let locator: EngineLocator
-    private let preflight: Preflight
     private let logPath: String
+    /// nil where the engine does not outlive the agent.
+    private let keeper: LogCheckpointKeeper?
     private let outbox: Outbox
     private let state = Mutex(State())
     private let leftovers = OnlyOnce()
@@ -32,59 +37,72 @@ final class EngineEffects: Sendable {
         self.ports = ports
         self.outbox = outbox
         logPath = settings.engineLog
-        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter)
-        preparer = EnginePreparer(settings: settings, ports: ports)
+        keeper =
+            settings.engineHost == .systemd
+            ? LogCheckpointKeeper("\(settings.runtimeFolder)/log.json", files: ports.files, log: ports.log) : nil
+        gpus = GPUWatch(ports.gpuMeter, log: ports.log)
+        probe = EngineProbe(settings: settings, ports: ports, logMeter: meter, gpus: gpus)
+        preparation = StartPreparation(settings: settings, ports: ports)
         starts = StartMemory(settings: settings, ports: ports)
+        loads = LoadMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
-        preflight = Preflight(settings: settings, ports: ports)
     }
 
     var install: EngineInstall? { state.withLock { $0.install } }
 
+    /// Answers always, and in one of three ways: prepared, failed, or abandoned.
     func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
-        await removeLeftovers()
-        let install = locator.locate()
-        state.withLock { $0.install = install }
-        if let expected = await starts.expectation(for: assignment, on: install) {
-            inbox.send(.startExpected(generation: assignment.generation, expected))
-        }
-        do throws(FailureReport) {
-            let tuning = try await prove(assignment, on: install, inbox)
-            let launch = try await preparer.prepare(
-                tuning?.applied(to: assignment) ?? assignment, on: install, tuned: tuning?.variables ?? [])
-            state.withLock {
-                $0.launch = (assignment.generation, launch)
-                $0.drains = launch.drainsOnTerminate
-                $0.tuned = tuning?.variables ?? []
+        let (abandoned, abandon) = AsyncStream<Never>.makeStream()
+        state.withLock { $0.abandon = abandon }
+        await withDiscardingTaskGroup { group in
+            group.addTask { [self] in
+                let answer = await prepared(assignment, inbox)
+                // An abandonment is for the one that comes next from here on.
+                state.withLock { $0.abandon = nil }
+                inbox.send(answer)
+                abandon.finish()
             }
-            inbox.send(
-                .prepared(generation: assignment.generation, engineDrains: launch.drainsOnTerminate ?? .zero))
-        } catch {
-            inbox.send(.preparationFailed(generation: assignment.generation, error))
+            for await _ in abandoned {}
+            group.cancelAll()
         }
     }
 
     /// The engine that runs keeps what it was started with; whoever starts it again in its place, PID 1 or a successor,
     /// finds what holds now.
     func renew(_ assignment: Assignment) async {
-        let (install, tuned) = state.withLock { ($0.install, $0.tuned) }
-        guard let install else { return }
+        let (install, launch) = state.withLock { ($0.install, $0.launch?.launch) }
+        guard let install, let launch else { return }
         do throws(FailureReport) {
-            try preparer.renew(assignment, on: install, tuned: tuned)
+            try preparation.preparer.renew(launch, with: assignment, on: install)
         } catch {
             ports.log.write(.warning, "new credentials: \(error.message)")
         }
     }
 
-    /// Before anything is written: what cannot work leaves no credentials behind. nil where
-    /// nothing was to be looked at.
-    private func prove(
-        _ assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
-    ) async throws(FailureReport) -> StreamerTuning? {
-        guard let install, let outcome = await preflight.run(assignment, on: install) else { return nil }
-        inbox.send(.preflightDone(generation: assignment.generation, outcome.report))
-        if let failure = outcome.report.failure { throw failure }
-        return outcome.tuning
+    /// The preparation in flight comes to its end as soon as it can.
+    func abandonPreparation() { state.withLock { $0.abandon }?.finish() }
+
+    private func prepared(_ assignment: Assignment, _ inbox: Inbox) async -> NodeEvent {
+        let generation = assignment.generation
+        await removeLeftovers()
+        await gpus.settle()
+        let install = locator.locate()
+        state.withLock { $0.install = install }
+        if let expected = await starts.expectation(for: assignment, on: install) {
+            inbox.send(.startExpected(generation: generation, expected))
+        }
+        do throws(FailureReport) {
+            let launch = try await preparation.launch(for: assignment, on: install, inbox)
+            state.withLock {
+                $0.launch = (generation, launch)
+                $0.drains = launch.drainsOnTerminate
+            }
+            return .prepared(generation: generation, engineDrains: launch.drainsOnTerminate ?? .zero)
+        } catch {
+            return Task.isCancelled
+                ? .preparationAbandoned(generation: generation)
+                : .preparationFailed(generation: generation, error)
+        }
     }
 
     /// The life of one engine. Its last event is the last thing that happens here: by then the log has been read to
@@ -97,18 +115,24 @@ final class EngineEffects: Sendable {
         do throws(FailureReport) {
             log = try ports.engineLog.follow(launch.logPath)
         } catch {
-            preparer.removeCredentials()
+            preparation.preparer.removeCredentials()
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
+        await keeper?.forget()
         outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
-    private func follow(_ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, _ inbox: Inbox) async {
-        let pump = EngineLogPump(log, meter: meter)
+    private func follow(
+        _ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, isAdopted: Bool = false, _ inbox: Inbox
+    ) async {
+        probe.forget()
+        // Cancelled when this returns.
+        async let _ = gpus.watch(isAdopted: isAdopted) { [probe] in probe.isHealthy }
+        let pump = EngineLogPump(log, meter: meter, keeper: keeper)
         state.withLock { $0.pump = pump }
         let last = await withTaskGroup(of: Void.self) { [ports] group in
             group.addTask { await pump.run(inbox) }
@@ -134,7 +158,9 @@ final class EngineEffects: Sendable {
         state.withLock { $0.pump = nil }
         // The agent ends and the engine does not.
         if Task.isCancelled { return }
-        preparer.removeCredentials()
+        await keeper?.forget()
+        preparation.preparer.removeCredentials()
+        gpus.engineEnded()
         inbox.send(last.event, at: last.at)
     }
 
@@ -168,6 +194,7 @@ final class EngineEffects: Sendable {
             return first
         }
         guard !killed.isEmpty else { return }
+        gpus.engineEnded()
         let pids = killed.map(String.init).joined(separator: ", ")
         ports.log.write(.warning, "ended an engine that an earlier agent left behind (pids \(pids))")
     }
@@ -176,7 +203,7 @@ final class EngineEffects: Sendable {
 // MARK: Adoption
 
 extension EngineEffects {
-    /// An engine of an earlier agent, its log followed from where its start began.
+    /// An engine of an earlier agent, its log followed from where that agent had understood it.
     struct Adoption: Sendable {
         var handover: Handover
         var engine: AdoptedEngine
@@ -187,11 +214,11 @@ extension EngineEffects {
     /// nil where no engine runs that this agent may go on with; what runs otherwise is for `removeLeftovers`.
     func adopt(_ left: (handover: Handover, log: LogStart), pending: [OutboxEvent]) async -> Adoption? {
         guard let handover = left.handover.completed(by: pending), let prepared = handover.timeline[.preflightDone],
-            let log = try? ports.engineLog.follow(logPath, from: left.log),
+            let log = try? ports.engineLog.follow(logPath, from: await logStart(left.log)),
             let engine = await ports.engineHost.adopt(startedAfter: prepared)
         else { return nil }
         let install = locator.locate()
-        let drains = preparer.drainsOfLastLaunch()
+        let drains = preparation.preparer.drainsOfLastLaunch()
         state.withLock { ($0.install, $0.drains) = (install, drains) }
         // There is one engine, and it is no leftover.
         await leftovers.run {}
@@ -199,11 +226,19 @@ extension EngineEffects {
         return Adoption(handover: handover, engine: engine, log: log, expected: expected)
     }
 
+    /// Without a checkpoint, from where the start began: that agent was killed before it had read a line.
+    private func logStart(_ begun: LogStart) async -> LogStart {
+        await keeper?.load().map(LogStart.checkpoint) ?? begun
+    }
+
     /// What an earlier agent left leads nowhere.
-    func forgetHandover() async { await outbox.handovers?.forget() }
+    func forgetHandover() async {
+        await outbox.handovers?.forget()
+        await keeper?.forget()
+    }
 
     func follow(_ adoption: Adoption, _ inbox: Inbox) async {
-        await follow(adoption.engine.events, adoption.log, inbox)
+        await follow(adoption.engine.events, adoption.log, isAdopted: true, inbox)
     }
 }
 

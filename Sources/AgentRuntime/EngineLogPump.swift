@@ -33,8 +33,9 @@ final class EngineLogPump: Sendable {
     private func read(_ inbox: Inbox) async {
         var reader = EngineLogReader()
         var seen = SeenFacts()
+        // For whoever has to know again what the agent before knew; a phase that is in the timeline is not told twice.
         while let chunk = await log.replay() {
-            for fact in reader.feed(chunk) { _ = seen.isNews(fact) }
+            for fact in reader.feed(chunk) where seen.isNews(fact) { inbox.send(.logFact(fact)) }
         }
         var count: Int64 = 0
         while let chunk = await log.next() {

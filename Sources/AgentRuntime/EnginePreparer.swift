@@ -7,17 +7,19 @@ struct EnginePreparer: Sendable {
     let ports: AgentPorts
 
     func prepare(
-        _ assignment: Assignment, on install: EngineInstall?, tuned: [EnvironmentVariable] = []
+        _ assignment: Assignment, on install: EngineInstall?, loading: WeightLoading? = nil,
+        tuned: [EnvironmentVariable] = []
     ) async throws(FailureReport) -> EngineLaunch {
         guard let install else { throw engineMissing() }
         if let listener = ports.portInspector.listeners(onTCPPort: settings.enginePort).first {
             throw FailureReport.portInUse(listener)
         }
         let placement = placement(for: assignment)
-        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: placement)
+        let arguments = EngineCommand.arguments(
+            for: assignment, on: install, placement: placement, loading: loading)
         let environment = EngineEnvironment.variables(
             for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
-            tuned: tuned)
+            loading: loading, tuned: tuned)
         try write(environment: environment, arguments: [install.executable] + arguments)
         var launch = EngineLaunch(
             executable: install.executable, arguments: arguments, environment: environment,
@@ -26,14 +28,15 @@ struct EnginePreparer: Sendable {
         return launch
     }
 
-    /// Writes the environment of an engine that runs, for the next one.
+    /// Writes the environment of an engine that runs, for the next one: all as it was but what opens the store.
     func renew(
-        _ assignment: Assignment, on install: EngineInstall, tuned: [EnvironmentVariable]
+        _ launch: EngineLaunch, with assignment: Assignment, on install: EngineInstall
     ) throws(FailureReport) {
-        let environment = EngineEnvironment.variables(
-            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
-            tuned: tuned)
-        try write(environment: environment)
+        let keys: Set = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+        let fresh = EngineEnvironment.variables(
+            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder)
+        let kept = launch.environment.filter { !keys.contains($0.name) }
+        try write(environment: kept + fresh.filter { keys.contains($0.name) })
     }
 
     /// A spot machine's engine goes on for as long as a notice of its cloud lasts, and no longer.

@@ -16,13 +16,18 @@ final class EngineProbe: Sendable {
     private let settings: AgentSettings
     private let ports: AgentPorts
     private let logMeter: LogMeter
+    private let gpus: GPUWatch
     private let seen = Mutex(Seen())
 
-    init(settings: AgentSettings, ports: AgentPorts, logMeter: LogMeter) {
+    init(settings: AgentSettings, ports: AgentPorts, logMeter: LogMeter, gpus: GPUWatch) {
         self.logMeter = logMeter
+        self.gpus = gpus
         self.settings = settings
         self.ports = ports
     }
+
+    /// What was seen of an earlier engine.
+    func forget() { seen.withLock { $0 = Seen() } }
 
     private static let canaryTimeout = Duration.seconds(120)
 
@@ -64,8 +69,12 @@ final class EngineProbe: Sendable {
         EngineVitals(
             cpuTicks: Dictionary(processes.map { ($0.pid, $0.cpuTicks) }, uniquingKeysWith: max),
             diskBytes: processes.reduce(0) { $0 &+ $1.diskBytes }, logBytes: logMeter.bytes,
-            traffic: ports.trafficMeter.traffic(of: processes.map(\.pid), servingPort: settings.enginePort))
+            traffic: ports.trafficMeter.traffic(of: processes.map(\.pid), servingPort: settings.enginePort),
+            gpuBytes: gpus.usedBytes)
     }
+
+    /// Whether `/health` was 200 when it was last asked for.
+    var isHealthy: Bool { seen.withLock { $0.isHealthy } }
 
     private func health() async -> HealthAnswer {
         var request = HTTPRequest(.get, "\(base)/health", timeout: .seconds(2))

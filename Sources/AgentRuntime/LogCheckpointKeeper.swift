@@ -29,16 +29,17 @@ actor LogCheckpointKeeper {
         self.pause = pause
     }
 
-    /// What the agent before has left; nil where there is nothing, or nothing to trust.
+    /// What the agent before has left of this execution of the engine; nil where there is nothing, or nothing to trust.
     func load() -> LogCheckpoint? {
         guard let bytes = try? files.read(path, limit: LogCheckpointCodec.maximumBytes) else { return nil }
         return LogCheckpointCodec.decode(bytes)
     }
 
-    /// The engine is gone: what it wrote is of no use to the next one.
+    /// An engine is gone, or about to be started: what an earlier one wrote is of no use to the next one.
     func forget() {
         try? files.remove(path)
         saved = nil
+        count.store(0, ordering: .relaxed)
     }
 
     /// So many of the bytes that the follower gave out belong to complete lines, and those are understood.

@@ -9,6 +9,7 @@ enum OperatorPhrases {
         case .assignmentRejected(let faults):
             (.error, "assignment rejected: \(faults.map(\.description).joined(separator: "; "))")
         case .preflightDone(let report): preflight(report)
+        case .downloadBegan(let download): (.notice, self.download(download))
         case .staleAssignment(let generation, let current):
             (.info, "assignment \(generation) is older than \(current) and ignored")
         case .controlPlaneLost(let reason): (.warning, "control plane: \(reason); asking again with backoff")
@@ -47,6 +48,12 @@ enum OperatorPhrases {
         let troubles = report.troubles.map { "\($0.check.rawValue): \($0.message)" }
         let line = ([head] + troubles).joined(separator: "; ")
         return (troubles.isEmpty ? .info : .warning, String(line.prefix(2048)))
+    }
+
+    private static func download(_ download: ModelDownload) -> String {
+        guard download.missingBytes > 0 else { return "model cache \(download.state.rawValue): nothing to download" }
+        return "model cache \(download.state.rawValue): downloading \(download.missingBytes) of"
+            + " \(download.totalBytes) bytes"
     }
 
     private static func change(_ change: SettingChange) -> String {

@@ -92,6 +92,7 @@ struct RunLoop {
         switch action {
         case .prepare(let assignment): group.addTask { await engine.prepare(assignment, inbox) }
         case .renewCredentials(let assignment): group.addTask { await engine.renew(assignment) }
+        case .abandonPreparation: engine.abandonPreparation()
         case .startEngine(let generation): group.addTask { await engine.run(generation, inbox) }
         case .probeHealth: group.addTask { await engine.probe.run(inbox) }
         case .sendCanary(let model): group.addTask { inbox.send(await engine.probe.canary(model: model)) }
@@ -104,6 +105,7 @@ struct RunLoop {
         case .cancel(let timer): timers[timer] = nil
         // Told together, in `ServiceReport` and `add`.
         case .notifyReady, .notifyStopping, .extendStartTimeout, .report: break
+        case .learn(let lesson, let key): group.addTask { await engine.loads.learn(lesson, for: key) }
         case .remember(let record): group.addTask { await engine.starts.learn(record) }
         case .preempt(let action): preempt(action, in: &group)
         case .tell(let message):

@@ -44,7 +44,7 @@ extension FailureClass {
     var errno: Int32 {
         switch self {
         case .credentialsMissing, .credentialsRejected: 13  // EACCES
-        case .bucketMissing, .modelMissing, .engineMissing, .streamerMissing: 2  // ENOENT
+        case .bucketMissing, .modelMissing, .engineMissing, .streamerMissing, .toolchainMissing: 2  // ENOENT
         case .endpointUnreachable: 113  // EHOSTUNREACH
         case .clockSkewed: 62  // ETIME
         case .endpointStalled, .stalled: 110  // ETIMEDOUT

@@ -58,9 +58,6 @@ package enum AssignmentCodec {
         if let model { check(AssignmentRules.model(model), "model", &reader) }
         if let modelURI {
             check(AssignmentRules.modelURI(modelURI), "model_uri", &reader)
-            check(
-                AssignmentRules.streamer(assignment.useRunaiStreamer, modelURI: modelURI), "use_runai_streamer",
-                &reader)
         }
         return assignment
     }

@@ -16,6 +16,10 @@ package enum EventCodec {
         if [.failed, .ready].contains(report.kind), let preflight = node.preflight, !preflight.troubles.isEmpty {
             data["preflight"] = SnapshotCodec.preflight(preflight)
         }
+        if [.failed, .ready, .phase].contains(report.kind) {
+            data["download"] = node.download.map(SnapshotCodec.download)
+        }
+        if report.kind == .ready { data["load"] = node.load.map { ExplanationCodec.load($0) } }
         if !report.faults.isEmpty { data["faults"] = SnapshotCodec.faults(report.faults) }
         // Two phases can begin with one event; each report names its own.
         if let phase = report.phase { data["phase"] = .string(phase.rawValue) }

@@ -27,7 +27,7 @@ package enum ExplanationCodec {
         ])
     }
 
-    private static func load(_ load: LoadSummary?) -> JSONValue {
+    static func load(_ load: LoadSummary?) -> JSONValue {
         guard let load else { return .null }
         return .object([
             "loader": optional(load.loader.map(JSONValue.string)),

@@ -10,6 +10,13 @@ extension SnapshotCodec {
         ])
     }
 
+    static func download(_ download: ModelDownload) -> JSONValue {
+        .object([
+            "cache": .string(download.state.rawValue), "bytes": .integer(Int64(clamping: download.missingBytes)),
+            "total_bytes": .integer(Int64(clamping: download.totalBytes)),
+        ])
+    }
+
     private static func finding(_ finding: PreflightFinding) -> JSONValue {
         .object([
             "check": .string(finding.check.rawValue), "level": .string(finding.level.rawValue),

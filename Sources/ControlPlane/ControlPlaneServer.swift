@@ -1,6 +1,7 @@
 internal import AgentCore
 internal import AgentWire
 internal import Glibc
+internal import HTTPTypes
 package import Hummingbird
 internal import HummingbirdCore
 package import Logging
@@ -18,6 +19,7 @@ package struct ControlPlaneServer: Sendable {
     private let settings: ControlPlaneSettings
     private let store: NodeStore
     private let logger: Logger
+    private let fleet: Fleet
     private let watchers: AssignmentWatchers
     /// How long a stop waits for requests in progress before it cuts them off.
     private let stopLimit: Duration
@@ -25,11 +27,13 @@ package struct ControlPlaneServer: Sendable {
     private static let maximumConnections = 2048
 
     package init(
-        settings: ControlPlaneSettings, store: NodeStore, watchers: AssignmentWatchers = AssignmentWatchers(),
+        settings: ControlPlaneSettings, store: NodeStore, fleet: Fleet? = nil,
+        watchers: AssignmentWatchers = AssignmentWatchers(),
         stopLimit: Duration = .seconds(5), logger: Logger
     ) {
         self.settings = settings
         self.store = store
+        self.fleet = fleet ?? Fleet(expected: store.directory.expected)
         self.watchers = watchers
         self.stopLimit = stopLimit
         self.logger = logger
@@ -53,7 +57,9 @@ package struct ControlPlaneServer: Sendable {
         stoppedBy signals: [UnixSignal] = [], onListening: @escaping @Sendable (ListenAddress) async -> Void
     ) -> ServiceGroup {
         var configuration = ServiceGroupConfiguration(
-            services: [application(onListening: onListening)], gracefulShutdownSignals: signals, logger: logger)
+            services: [
+                LivenessWatch(fleet: self.fleet, logger: logger), application(onListening: onListening),
+            ], gracefulShutdownSignals: signals, logger: logger)
         configuration.maximumGracefulShutdownDuration = stopLimit
         return ServiceGroup(configuration: configuration)
     }
@@ -78,22 +84,38 @@ package struct ControlPlaneServer: Sendable {
             logger: logger)
     }
 
+    private static let methods = PathMethods([
+        "/": [.get], "nodes/:id": [.get], "style.css": [.get], "healthz": [.get],
+        "api/v1/nodes": [.get, .post], "api/v1/nodes/:id": [.get, .put, .delete],
+        "api/v1/nodes/:id/assignment": [.get], "api/v1/nodes/:id/events": [.get, .post],
+        "api/v1/nodes/:id/heartbeat": [.put], "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete],
+        "api/v1/starts": [.get],
+    ])
+
     private func router() -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
-        router.add(middleware: ProblemMiddleware())
+        router.add(middleware: ProblemMiddleware(methods: Self.methods))
         router.get("healthz") { _, _ in Response.json(.object(["status": .string("ok")])) }
 
         let authentication = NodeAuthentication(store: store)
         let node = router.group("api/v1/nodes/:id")
         AssignmentRoute(
-            store: store, watchers: watchers, authentication: authentication, credentials: settings.store
+            store: store, fleet: fleet, watchers: watchers, authentication: authentication,
+            credentials: settings.store
         )
         .add(to: node)
-        EventRoute(store: store, authentication: authentication).add(to: node)
+        EventRoute(store: store, fleet: fleet, authentication: authentication).add(to: node)
+        HeartbeatRoute(fleet: fleet, authentication: authentication).add(to: node)
 
-        let admin = router.group("api/v1/nodes").add(middleware: AdminAuthentication(token: settings.adminToken))
-        NodeRoutes(store: store, watchers: watchers, bucket: settings.store?.bucket).add(to: admin)
-        EndRoute(store: store, watchers: watchers).add(to: admin)
+        let guardian = AdminAuthentication<BasicRequestContext>(token: settings.adminToken)
+        NodeRoutes(store: store, fleet: fleet, watchers: watchers, bucket: settings.store?.bucket)
+            .add(to: router.group("api/v1/nodes").add(middleware: guardian))
+        EndRoute(store: store, watchers: watchers)
+            .add(to: router.group("api/v1/nodes").add(middleware: guardian))
+        FleetRoutes(store: store, fleet: fleet, watchers: watchers)
+            .add(to: router.group("api/v1").add(middleware: guardian))
+        PageRoutes(store: store, fleet: fleet)
+            .add(to: router.group().add(middleware: PageAuthentication(token: settings.adminToken)))
         return router
     }
 }

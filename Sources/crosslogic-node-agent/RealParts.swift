@@ -7,6 +7,7 @@ struct RealParts {
     let ports: AgentPorts
     private let http: CurlHTTPClient
     private let urgent: CurlHTTPClient
+    private let fetcher: CurlObjectFetcher
     private let service: NotifySocket
 
     init(settings: AgentSettings, log: any AgentLog) {
@@ -15,6 +16,7 @@ struct RealParts {
             userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
             certificateAuthorityFile: settings.certificateAuthorityFile)
         http = CurlHTTPClient(settings: curl, clocks: clocks)
+        fetcher = CurlObjectFetcher(settings: curl, clocks: clocks)
         curl.maximumIdleConnections = 2
         urgent = CurlHTTPClient(settings: curl, clocks: clocks)
         let units = settings.engineHost == .systemd ? SystemdEngineHost(clocks: clocks) : nil
@@ -22,15 +24,17 @@ struct RealParts {
         ports = AgentPorts(
             engineHost: units
                 ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
-            engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), serviceManager: service,
+            engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), fetcher: fetcher,
+            models: LinuxModelStorage(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
-            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log, shutdownMonitor: LogindMonitor(),
-            urgent: urgent)
+            random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log,
+            gpuMeter: units.map { _ in UnitGPUMeter() }, shutdownMonitor: LogindMonitor(), urgent: urgent)
     }
 
     func close() async {
         await http.close()
         await urgent.close()
+        await fetcher.close()
         service.drain()
     }
 }

@@ -15,7 +15,8 @@ struct RunCommand: AsyncParsableCommand {
             CROSSLOGIC_ENGINE_LOG=/tmp/vllm.log, CROSSLOGIC_ENGINE_ADDRESS=0.0.0.0, CROSSLOGIC_ENGINE_PORT=8000, \
             CROSSLOGIC_HEARTBEAT_LISTEN=127.0.0.1:9400, CROSSLOGIC_HEARTBEAT_TOKEN, \
             CROSSLOGIC_STATE_DIR=/var/lib/crosslogic, CROSSLOGIC_RUNTIME_DIR=/run/crosslogic, \
-            CROSSLOGIC_CACHE_DIR=/var/cache/crosslogic, CROSSLOGIC_DRAIN_TIMEOUT=30 (seconds), CROSSLOGIC_ENGINE_HOST (systemd \
+            CROSSLOGIC_CACHE_DIR=/var/cache/crosslogic, CROSSLOGIC_MODEL_DIR (CROSSLOGIC_CACHE_DIR/models, or the unit's \
+            cache directory), CROSSLOGIC_MODEL_CACHE_LIMIT (bytes), CROSSLOGIC_DRAIN_TIMEOUT=30 (seconds), CROSSLOGIC_ENGINE_HOST (systemd \
             or child; whatever the machine has), CROSSLOGIC_NOTIFY_READY=model (or agent), CROSSLOGIC_PREFLIGHT=on (or \
             warn, off); for an assignment \
             that leaves them out: R2_ENDPOINT, R2_BUCKET, R2_ACCESS_KEY, R2_SECRET_KEY, R2_CDN_DOMAIN, \
@@ -41,13 +42,16 @@ struct RunCommand: AsyncParsableCommand {
         let log = AgentLogs.standard()
         defer { log.drain() }
         let lock = try takePlace(settings)
-        let ending = await serve(settings, signals: signals, log: log)
+        let heartbeat = KeptListener("heartbeat")
+        let listener = heartbeat.take(host: settings.heartbeatAddress, port: settings.heartbeatPort)
+        let ending = await serve(settings, signals: signals, log: log, heartbeat, listener)
         withExtendedLifetime(lock) {}
         if ending == .handedOver { throw AgentExit.restart }
     }
 
     private func serve(
-        _ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: any AgentLog
+        _ settings: AgentSettings, signals: AsyncStream<AgentSignal>, log: any AgentLog, _ heartbeat: KeptListener,
+        _ listener: Int32?
     ) async -> Agent.Ending {
         let parts = RealParts(settings: settings, log: log)
         let view = NodeView()
@@ -58,7 +62,7 @@ struct RunCommand: AsyncParsableCommand {
         }
         let listen: @Sendable () async -> Void = {
             do throws(HeartbeatServerFailure) {
-                let port = try await server.start()
+                let port = try await server.start(on: listener, keep: heartbeat.keep)
                 log.write(.info, "heartbeat on http://\(settings.heartbeatAddress):\(port)")
             } catch {
                 // A node that serves is worth more than a node that can be polled; the events still tell.

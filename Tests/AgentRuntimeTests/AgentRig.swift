@@ -8,6 +8,7 @@ internal import Locking
 final class AgentRig: Sendable {
     let host = StandInEngineHost()
     let files = InMemoryFileStore(executables: ["/opt/vllm/bin/vllm"])
+    let models = InMemoryModels()
     let service = RecordingServiceManager()
     let inspector = StandInPortInspector()
     let log = CollectingLog()
@@ -39,7 +40,8 @@ final class AgentRig: Sendable {
         let settings = try AgentSettings.sample()
         let http = ScriptedHTTPClient { [self] request async throws(HTTPFailure) in try await answer(request) }
         let ports = AgentPorts(
-            engineHost: host, engineLog: SilentEngineLog(), http: http, files: files, serviceManager: service,
+            engineHost: host, engineLog: SilentEngineLog(), http: http, files: files,
+            fetcher: models, models: models, serviceManager: service,
             portInspector: inspector, trafficMeter: BlindTrafficMeter(), clocks: SteppingClocks(),
             random: CountingRandom(), signer: FixedSigner(), log: log)
         let agent = Agent(settings: settings, ports: ports, version: "test", view: view)

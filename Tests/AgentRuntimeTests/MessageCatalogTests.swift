@@ -8,7 +8,9 @@ internal import Testing
 @Suite struct MessageCatalogTests {
     private static let messages: [OperatorMessage] = [
         .waitingForAssignment, .assignmentAccepted(generation: 1, model: "m"), .assignmentRejected([]),
-        .preflightDone(PreflightReport(findings: [], seconds: 0)), .staleAssignment(generation: 1, current: 2),
+        .preflightDone(PreflightReport(findings: [], seconds: 0)),
+        .downloadBegan(ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
+        .staleAssignment(generation: 1, current: 2),
         .controlPlaneLost(reason: ""), .controlPlaneFound, .revoked,
         .engineStarted(pid: 1), .engineAdopted(pid: 1, generation: 1), .phase(.engineExec, afterExec: nil),
         .canaryFailed(reason: "", attempt: 1), .ready(seconds: nil), .retrying(after: .zero, with: []),

@@ -7,11 +7,11 @@ extension AgentPorts {
     /// Stand-ins at every port.
     static func standIns(
         http: any HTTPClient, files: any FileStore = InMemoryFileStore(), random: any RandomSource = CountingRandom(),
-        log: any OperatorLog = CollectingLog()
+        models: InMemoryModels = InMemoryModels(), log: any OperatorLog = CollectingLog()
     ) -> AgentPorts {
         AgentPorts(
             engineHost: StandInEngineHost(), engineLog: SilentEngineLog(), http: http, files: files,
-            serviceManager: RecordingServiceManager(), portInspector: StandInPortInspector(),
+            fetcher: models, models: models, serviceManager: RecordingServiceManager(), portInspector: StandInPortInspector(),
             trafficMeter: BlindTrafficMeter(), clocks: SteppingClocks(), random: random, signer: FixedSigner(), log: log
         )
     }

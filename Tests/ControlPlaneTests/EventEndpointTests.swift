@@ -1,4 +1,5 @@
 internal import AgentWire
+internal import ControlPlane
 internal import HTTPTypes
 internal import Testing
 
@@ -82,22 +83,78 @@ struct EventEndpointTests {
         }
     }
 
-    @Test("takes a batch as a whole or not at all")
+    private static func statuses(_ answer: Answer) -> [JSONValue?] {
+        answer.json["results"]?.arrayValue?.map { $0["status"] } ?? []
+    }
+
+    @Test("says of each event of a batch what became of it, in order")
     func batch() async throws {
         try await controlPlane.withRouter { client in
             let node = try await client.create()
             let good = (1...3).map { Event.json($0, of: node.id) }
-            let bad = try await client.report(
-                "[\(good[0]),\(Event.json(2, of: "node-other"))]", as: node, type: Self.batchType)
-            #expect(bad.status == 422)
-            #expect(bad.badFields == ["[1].source", "[1].data.node_id"])
-            #expect(try await client.send(.get, node.path).json["events"] == .integer(0))
+            let answer = try await client.report(
+                "[\(good[0]),\(Event.json(2, of: "node-other")),\(good[2])]", as: node, type: Self.batchType)
+            #expect(answer.status == 200)
+            #expect(Self.statuses(answer) == [.integer(202), .integer(422), .integer(202)])
+            let results = answer.json["results"]?.arrayValue ?? []
+            #expect(results.map { $0["id"] } == [.string("event-1"), .string("event-2"), .string("event-3")])
+            #expect(
+                results[1]["errors"]?.arrayValue?.map { $0["field"] } == [.string("source"), .string("data.node_id")])
+            #expect(try await client.send(.get, node.path).json["events"] == .integer(2))
 
             let body = "[\(good.joined(separator: ","))]"
-            #expect(Self.counts(try await client.report(body, as: node, type: Self.batchType)) == [3, 0])
-            #expect(Self.counts(try await client.report(body, as: node, type: Self.batchType)) == [0, 3])
-            let empty = try await client.report("[]", as: node, type: Self.batchType)
-            #expect(Self.counts(empty) == [0, 0])
+            let again = try await client.report(body, as: node, type: Self.batchType)
+            #expect(Self.statuses(again) == [.integer(200), .integer(202), .integer(200)])
+            #expect(try await client.report("[]", as: node, type: Self.batchType).json["results"] == .array([]))
+        }
+    }
+
+    @Test("takes sixty-four events or a quarter of a mebibyte at once, and no more")
+    func batchLimits() async throws {
+        try await controlPlane.withRouter { client in
+            let node = try await client.create()
+            let events = (1...65).map { Event.json($0, of: node.id) }
+            let most = try await client.report(
+                "[\(events.prefix(64).joined(separator: ","))]", as: node, type: Self.batchType)
+            #expect(most.status == 200)
+            let many = try await client.report("[\(events.joined(separator: ","))]", as: node, type: Self.batchType)
+            #expect(many.status == 413)
+            let blanks = String(repeating: " ", count: 256 << 10)
+            #expect(try await client.report("[\(blanks)]", as: node, type: Self.batchType).status == 413)
+        }
+    }
+
+    @Test("refuses with a time to come back where too many wait for the disk")
+    func overloaded() async throws {
+        try await TestControlPlane(in: TemporaryFolder(), maximumWaitingEvents: 0).withRouter { client in
+            let node = try await client.create()
+            for (body, type) in [
+                (Event.json(1, of: node.id), "application/json"), ("[\(Event.json(1, of: node.id))]", Self.batchType),
+            ] {
+                let answer = try await client.report(body, as: node, type: type)
+                #expect(answer.status == 503)
+                #expect(answer.headers[.retryAfter] == "1")
+            }
+            #expect(try await client.send(.get, node.path).json["events"] == .integer(0))
+        }
+    }
+
+    @Test("takes the events of many nodes at once, each of them once")
+    func manyNodes() async throws {
+        try await controlPlane.withRouter { client in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<40 {
+                    group.addTask {
+                        let node = try await client.create()
+                        for sequence in 1...5 {
+                            #expect(try await client.report(Event.json(sequence, of: node.id), as: node).status == 202)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let nodes = try await client.send(.get, "/api/v1/nodes").json["nodes"]?.arrayValue ?? []
+            #expect(nodes.map { $0["events"] } == Array(repeating: .integer(5), count: 40))
         }
     }
 
@@ -123,7 +180,7 @@ struct EventEndpointTests {
             let node = try await client.create()
             for sequence in 1...5 {
                 let body = try JSONValue.parse(Array(Event.json(sequence, of: node.id).utf8))
-                _ = try await controlPlane.store.append([.one(body, of: node.id)], to: node.id, keeping: 3)
+                _ = try await controlPlane.store.append([ReportedEvent(body, of: node.id)], to: node.id, keeping: 3)
             }
             let view = try await client.send(.get, node.path).json
             #expect(view["events"] == .integer(3))
@@ -162,7 +219,7 @@ struct EventEndpointTests {
             let node = try await client.create()
             for sequence in 1...5 {
                 let body = try JSONValue.parse(Array(Event.json(sequence, of: node.id).utf8))
-                _ = try await controlPlane.store.append([.one(body, of: node.id)], to: node.id, keeping: 2)
+                _ = try await controlPlane.store.append([ReportedEvent(body, of: node.id)], to: node.id, keeping: 2)
             }
             let started = Event.json(1, of: node.id, id: "anew", type: "agent_started", state: "booted")
             #expect(Self.counts(try await client.report(started, as: node)) == [1, 0])

@@ -116,12 +116,27 @@ struct NodeEndpointTests {
         try await controlPlane.withRouter { client in
             let paths: [(HTTPRequest.Method, String)] = [
                 (.get, "/api/v1/nodes/node-x"), (.delete, "/api/v1/nodes/node-x"), (.put, "/api/v1/nodes/node-x"),
-                (.get, "/api/v1/nodes/node-x/events"), (.get, "/nothing"), (.patch, "/api/v1/nodes"),
+                (.get, "/api/v1/nodes/node-x/events"), (.get, "/nothing"),
             ]
             for (method, path) in paths {
                 let answer = try await client.send(method, path, body: method == .put ? Client.request : nil)
                 #expect(answer.status == 404, "\(method) \(path)")
                 #expect(answer.json["status"] == .integer(404), "\(method) \(path)")
+            }
+        }
+    }
+
+    @Test("answer 405 to methods that a path does not have, and name those it has")
+    func methods() async throws {
+        try await controlPlane.withRouter { client in
+            let expected = [
+                ("/api/v1/nodes", "GET, HEAD, POST"), ("/api/v1/nodes/node-x", "DELETE, GET, HEAD, PUT"),
+                ("/api/v1/nodes/node-x/heartbeat", "PUT"), ("/", "GET, HEAD"),
+            ]
+            for (path, allowed) in expected {
+                let answer = try await client.send(.patch, path)
+                #expect(answer.status == 405, "\(path)")
+                #expect(answer.headers[.allow] == allowed, "\(path)")
             }
         }
     }

@@ -7,7 +7,7 @@ struct ReportedEventTests {
     private func badFields(_ json: String) throws -> [String] {
         let body = try JSONValue.parse(Array(json.utf8))
         do {
-            _ = try ReportedEvent.one(body, of: "node-a")
+            _ = try ReportedEvent(body, of: "node-a")
             return []
         } catch {
             return error.faults.map(\.field)
@@ -16,7 +16,7 @@ struct ReportedEventTests {
 
     @Test("is read with its sequence as a number")
     func good() throws {
-        let event = try ReportedEvent.one(JSONValue.parse(Array(Event.json(12, of: "node-a").utf8)), of: "node-a")
+        let event = try ReportedEvent(JSONValue.parse(Array(Event.json(12, of: "node-a").utf8)), of: "node-a")
         #expect(event.sequence == 12)
         #expect(event.id == "event-12")
         #expect(event.type == "io.crosslogic.node.phase.v1")
@@ -44,23 +44,9 @@ struct ReportedEventTests {
         #expect(try badFields(json) == ["sequence"])
     }
 
-    @Test("in a batch has its faults named by position")
-    func batch() throws {
-        let json = "[\(Event.json(1, of: "node-a")),7,{\"specversion\":\"0.3\"}]"
-        let body = try JSONValue.parse(Array(json.utf8))
-        let error = #expect(throws: InvalidDocument.self) { try ReportedEvent.batch(body, of: "node-a") }
-        let fields = error?.faults.map(\.field) ?? []
-        #expect(fields.contains("[1]"))
-        #expect(fields.contains("[2].specversion"))
-        #expect(!fields.contains { $0.hasPrefix("[0]") })
-    }
-
-    @Test("comes in batches of a hundred at most")
-    func largeBatch() throws {
-        let item = try JSONValue.parse(Array(Event.json(1, of: "node-a").utf8))
-        #expect(try ReportedEvent.batch(.array(Array(repeating: item, count: 100)), of: "node-a").count == 100)
-        #expect(throws: InvalidDocument.self) {
-            try ReportedEvent.batch(.array(Array(repeating: item, count: 101)), of: "node-a")
-        }
+    @Test("has a time", arguments: ["yesterday", "2026-13-01T00:00:00Z", "2026-01-02 03:04"])
+    func badTime(text: String) throws {
+        let json = Event.json(1, of: "node-a").replacing("2026-01-02T03:04:05.678Z", with: text)
+        #expect(try badFields(json) == ["time"])
     }
 }

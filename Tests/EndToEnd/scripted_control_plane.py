@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 
 from crosslogic.waiting import wait_for
 
@@ -32,11 +33,12 @@ class QuietServer(ThreadingHTTPServer):
 
 
 class ScriptedControlPlane:
-    """`mood` decides over every answer: `well`, `slow`, `error`, `unauthorized`, `html`, `half` or
-    `gone` (revoked; events are still taken)."""
+    """`mood` decides over every answer: `well`, `slow`, `error`, `unauthorized`, `html`, `half`, `raw` (whatever `raw`
+    writes) or `gone` (revoked; events are still taken)."""
 
     def __init__(self, mood: str = "well", port: int = 0) -> None:
         self.mood = mood
+        self.raw: Callable[[BinaryIO], None] | None = None
         self.asked: list[Asked] = []
         self.events: list[dict[str, Any]] = []
         self.assignment: dict[str, Any] | None = None
@@ -64,6 +66,9 @@ class ScriptedControlPlane:
         with self.changed:
             self.mood = mood
             self.changed.notify_all()
+
+    def take(self, events: list[dict[str, Any]]) -> None:
+        self.events += events
 
     def events_of(self, name: str) -> list[dict[str, Any]]:
         """Each once: they come at least once, and a receiver drops an id that it has seen."""
@@ -109,7 +114,8 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 self.misbehave()
                 return
             with plane.changed:
-                plane.events += events
+                plane.take(events)
+                plane.changed.notify_all()
             if "batch" in self.headers["Content-Type"]:
                 self.answer(200, {"results": [{"id": event["id"], "status": 202} for event in events]})
             else:
@@ -125,7 +131,9 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
         def note(self, carried: str = "") -> None:
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
             with plane.changed:
-                plane.asked.append(Asked(time.monotonic(), self.command, self.path, token, self.client_address[1], carried))
+                plane.asked.append(
+                    Asked(time.monotonic(), self.command, self.path, token, self.client_address[1], carried)
+                )
 
         def give_assignment(self) -> None:
             known = self.headers.get("If-None-Match")
@@ -157,6 +165,9 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 self.answer(410, {"type": "about:blank", "title": "Revoked", "status": 410})
             elif plane.mood == "html":
                 self.send(200, b"<html><body>Welcome to the hotel network</body></html>", "text/html")
+            elif plane.mood == "raw" and plane.raw:
+                plane.raw(self.wfile)
+                self.close_connection = True
             elif plane.mood == "half":
                 self.send(200, b'{"generation": 1, "model": "ac', "application/json", length=4000)
 

@@ -33,9 +33,7 @@ def check_over(plane: ScriptedControlPlane, agent: Agent, state: str = "stopped"
     assert http.call("GET", agent.heartbeat_url + "/readyz").status == 503
 
 
-def test_notice_while_preparing(
-    stack: Stack, aws: AWS, plane: ScriptedControlPlane, start_agent: StartAgent
-) -> None:
+def test_notice_while_preparing(stack: Stack, aws: AWS, plane: ScriptedControlPlane, start_agent: StartAgent) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         wanted = assignment(stack)
         wanted["r2"]["endpoint"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -126,9 +124,7 @@ def test_notice_while_another_assignment_drains_starts_nothing(
     assert len(plane.events_of("ready")) == 1
 
 
-def test_notice_that_comes_while_the_agent_is_away(
-    aws: AWS, plane: ScriptedControlPlane, serve: Serve
-) -> None:
+def test_notice_that_comes_while_the_agent_is_away(aws: AWS, plane: ScriptedControlPlane, serve: Serve) -> None:
     agent = serve()
     agent.running.send(signal.SIGKILL)
     agent.running.wait(10)

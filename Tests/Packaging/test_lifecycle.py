@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crosslogic.hammer import Hammer
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, DOOR, ENGINE, InstalledStandIn, assignment
+from node import AGENT, DOOR, ENGINE, InstalledStandIn, another_agent, assignment
 from packaged import SETTINGS, PackagedNode
 from scripted_control_plane import ScriptedControlPlane
 
@@ -63,10 +64,14 @@ def test_upgrade_keeps_the_engine_and_removal_ends_it_and_purge_leaves_nothing(
     serve(node, stack, plane)
     agent, engine, settings = node.main_pid(AGENT), node.engine_invocation(), node.env_file()
 
-    node.install(next_deb)
-    assert node.version() == "99.0"
-    wait_for("another agent", lambda: node.main_pid(AGENT) not in (0, agent), 15)
-    node.wait_for_state("serving")
+    with Hammer(f"{node.url}/readyz") as hammer:
+        node.install(next_deb)
+        assert node.version() == "99.0"
+        another_agent(node, agent)
+        node.wait_for_state("serving")
+    print(hammer)
+    assert hammer.count("answered") == len(hammer.polls) > 20
+    assert hammer.statuses == {200}
     assert node.engine_invocation() == engine
     assert node.machine.path(SETTINGS).read_text() == settings
     assert plane.events_of("stopped") == []

@@ -24,7 +24,7 @@ ENGINE = "crosslogic-engine.service"
 SERVING = "crosslogic-serving.target"
 GUARD = "crosslogic-engine-guard.service"
 DOOR = "crosslogic-enginectl.socket"
-OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service"]
+OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
 
 ENGINE_FOLDER = Path("/opt/crosslogic/engine")
 STAND_IN = Path("/opt/stand-in")
@@ -192,6 +192,25 @@ class Node:
         if self.machine.is_running:
             (self.folder / "journal.txt").write_text(self.machine.journal())
             shutil.copy(self.machine.path(LOG), self.folder / "vllm.log")
+
+
+def another_agent(node: Node, before: int) -> int:
+    """The main process's number once it is not `before` any more."""
+    return wait_for("another agent", lambda: (pid := node.main_pid(AGENT)) not in (0, before) and pid, 15)
+
+
+def ask(node: Node, user: str, verb: str) -> tuple[int, str]:
+    """The door's answer, or why it stays shut."""
+    script = (
+        "import socket, sys\n"
+        "door = socket.socket(socket.AF_UNIX)\n"
+        "door.connect('/run/crosslogic-enginectl.socket')\n"
+        f"door.sendall(b'{verb}\\n')\n"
+        "door.shutdown(socket.SHUT_WR)\n"
+        "print(door.makefile().read())\n"
+    )
+    ran = node.machine.run("runuser", "-u", user, "--", "python3", "-c", script, check=False)
+    return ran.code, ran.out + ran.err
 
 
 def assignment(stack: Stack, generation: int = 1, **changes: Any) -> dict[str, Any]:

@@ -19,7 +19,8 @@ def nothing_left(node: Node) -> None:
     assert node.engine_pids() == []
     assert node.machine.run("pgrep", "-u", "vllm", check=False).out == ""
     assert not node.machine.path("/run/crosslogic/engine.env").exists()
-    assert not node.machine.path("/run/crosslogic/handover.json").exists()
+    for name in ("handover.json", "log.json"):
+        assert not node.machine.path(f"/run/crosslogic/{name}").exists()
 
 
 def test_stop_drains_and_leaves_nothing(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from crosslogic import http
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, SERVING, InstalledStandIn, Node, assignment
+from node import AGENT, ENGINE, LOG, SERVING, InstalledStandIn, Node, another_agent, assignment
 from scripted_control_plane import ScriptedControlPlane
 
 KILLS = 100 if "CROSSLOGIC_LONG" in os.environ else 10
@@ -29,10 +29,6 @@ def settled(node: Node) -> dict[str, Any]:
     beat = node.heartbeat()
     assert beat
     return beat
-
-
-def another_agent(node: Node, before: int) -> int:
-    return wait_for("another agent", lambda: (pid := node.main_pid(AGENT)) not in (0, before) and pid, 15)
 
 
 def check_events(plane: ScriptedControlPlane) -> None:
@@ -149,6 +145,30 @@ def test_engine_of_nobody_is_ended(node: Node, stack: Stack, plane: ScriptedCont
     wait_for("the engine is gone", lambda: not node.is_active(ENGINE), 10)
     assert str(pid) not in map(str, node.engine_pids())
     assert node.wait_for_state("waiting")["engine"] is None
+
+
+def test_lines_written_while_no_agent_was_there_are_read_once_also_from_a_log_that_was_cut_meanwhile(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
+) -> None:
+    engine.behave(speed=4)
+    node.drop_in(AGENT, "[Service]\nRestartSec=1h\n")
+    plane.assign(**assignment(stack))
+    node.start()
+    node.wait_for_phase("engine_core_spawn")
+    log = node.machine.path(LOG)
+    wait_for("a checkpoint", lambda: node.machine.path("/run/crosslogic/log.json").exists(), 5)
+    node.signal_agent("KILL")
+    wait_for("the weights are there", lambda: "Overall time to stream" in log.read_text(), 20)
+    assert "weights_done" not in [event["data"]["phase"] for event in plane.events_of("phase")]
+    # As logrotate's copytruncate does it; the engine goes on at the beginning of the same file.
+    node.machine.shell(f"cp -p {LOG} {LOG}.1 && truncate -s 0 {LOG}")
+    wait_for("the rest", lambda: "Application startup complete" in log.read_text(), 20)
+    assert "Overall time to stream" not in log.read_text()
+    node.systemctl("restart", "--no-block", AGENT)
+    beat = settled(node)
+    phases = [mark["phase"] for mark in beat["timeline"]]
+    assert {"weights_stream", "weights_done", "kv_profile"} <= set(phases)
+    check_events(plane)
 
 
 def test_worker_that_dies_is_noticed_by_the_successor(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:

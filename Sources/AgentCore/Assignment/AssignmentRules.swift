@@ -42,10 +42,12 @@ package enum AssignmentRules {
         return nil
     }
 
-    /// `s3://bucket/prefix`, or an absolute path on the node.
+    /// `s3://bucket/prefix`, an absolute path on the node, or a name on the Hub.
     package static func modelURI(_ uri: String) -> String? {
-        if uri.hasPrefix("/") { return nil }
-        guard uri.hasPrefix("s3://") else { return "must be s3://bucket/prefix or an absolute path" }
+        if uri.hasPrefix("/") || isHubName(uri) { return nil }
+        guard uri.hasPrefix("s3://") else {
+            return "must be s3://bucket/prefix, an absolute path or org/name on the Hugging Face Hub"
+        }
         let parts = uri.dropFirst(5).split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
             return "must name a bucket and a prefix: s3://bucket/prefix"
@@ -53,10 +55,9 @@ package enum AssignmentRules {
         return nil
     }
 
-    /// Without a streamer vLLM cannot read an object store at all, in any version.
-    package static func streamer(_ used: Bool, modelURI: String) -> String? {
-        guard !used, modelURI.hasPrefix("s3://") else { return nil }
-        return "is false, but vLLM reads s3:// only through a streamer; leave it true or give a local model_uri"
+    /// `org/name`
+    package static func isHubName(_ uri: String) -> Bool {
+        uri.count { $0 == "/" } == 1 && model(uri) == nil && !uri.hasPrefix(".")
     }
 
     package static func gpuMemoryUtilization(_ fraction: Double) -> String? {

@@ -20,13 +20,16 @@ package struct EnginePlacement: Equatable, Sendable {
 package enum EngineCommand {
     /// Arguments after the executable. Nothing here is secret: credentials travel in the environment.
     package static func arguments(
-        for assignment: Assignment, on install: EngineInstall, placement: EnginePlacement
+        for assignment: Assignment, on install: EngineInstall, placement: EnginePlacement,
+        loading: WeightLoading? = nil
     ) -> [String] {
         let version = install.effectiveVLLM
         var arguments = ["serve", assignment.modelURI]
-        if assignment.useRunaiStreamer {
-            arguments += ["--load-format", "runai_streamer"]
-            arguments += ["--model-loader-extra-config", loaderConfig(assignment, version: version)]
+        let loading = loading ?? WeightLoading(plain: assignment)
+        if loading.format != .files { arguments += ["--load-format", loading.format.rawValue] }
+        if loading.format == .streamer {
+            let config = loaderConfig(assignment, version: version, isDistributed: loading.isDistributed)
+            arguments += ["--model-loader-extra-config", config]
         }
         arguments += ["--served-model-name", assignment.model]
         arguments += ["--gpu-memory-utilization", plain(assignment.gpuMemoryUtilization)]
@@ -67,11 +70,14 @@ package enum EngineCommand {
         limit > 0 || version < EngineVersion(0, 23) || version >= EngineVersion(0, 25)
     }
 
-    private static func loaderConfig(_ assignment: Assignment, version: EngineVersion) -> String {
+    private static func loaderConfig(
+        _ assignment: Assignment, version: EngineVersion, isDistributed: Bool
+    ) -> String {
         var fields = ["\"concurrency\":\(assignment.streamerConcurrency)"]
         if limitGoesInConfig(assignment.streamerMemoryLimit, version: version) {
             fields.append("\"memory_limit\":\(assignment.streamerMemoryLimit)")
         }
+        if isDistributed { fields.append("\"distributed\":true") }
         return "{\(fields.joined(separator: ","))}"
     }
 

@@ -20,16 +20,18 @@ package enum EngineEnvironment {
     /// part of the compile cache's key. `tuned` yields to what the node sets itself.
     package static func variables(
         for assignment: Assignment, on install: EngineInstall, inherited: [String: String], cacheFolder: String,
-        tuned: [EnvironmentVariable] = []
+        loading: WeightLoading? = nil, tuned: [EnvironmentVariable] = []
     ) -> [EnvironmentVariable] {
         var variables: [String: Secret] = [:]
         for (name, value) in inherited where isInherited(name) { variables[name] = Secret(value) }
         // torch.compile looks for ninja beside the interpreter.
         variables["PATH"] = Secret(path(inherited: inherited["PATH"], executable: install.executable))
-        var defaults = defaults(cacheFolder: cacheFolder, version: install.effectiveVLLM)
+        var defaults = defaults(cacheFolder: cacheFolder)
+        defaults += assignment.isOnHub ? hub(install) : offline(install.effectiveVLLM)
         if assignment.useRunaiStreamer {
             defaults += tuned + streamerDefaults
-            if let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM) {
+            // The sharded loader has its limit among `tuned`.
+            if loading?.format != .sharded, let limit = streamerMemoryLimit(assignment, version: install.effectiveVLLM) {
                 variables[limit.name] = limit.value
             }
         }
@@ -89,8 +91,8 @@ package enum EngineEnvironment {
         return EnvironmentVariable("RUNAI_STREAMER_MEMORY_LIMIT", String(assignment.streamerMemoryLimit))
     }
 
-    private static func defaults(cacheFolder: String, version: EngineVersion) -> [EnvironmentVariable] {
-        var variables = [
+    private static func defaults(cacheFolder: String) -> [EnvironmentVariable] {
+        [
             EnvironmentVariable("HOME", cacheFolder),
             EnvironmentVariable("LANG", "C.UTF-8"),
             EnvironmentVariable("PYTHONUNBUFFERED", "1"),
@@ -99,11 +101,16 @@ package enum EngineEnvironment {
             EnvironmentVariable("VLLM_NO_USAGE_STATS", "1"),
             EnvironmentVariable("VLLM_DISABLE_LOG_LOGO", "1"),
         ]
+    }
+
+    private static func offline(_ version: EngineVersion) -> [EnvironmentVariable] {
         // vLLM 0.18 takes the s3:// URL for a hub name when it believes itself offline, and fails.
-        if version < EngineVersion(0, 18) || version >= EngineVersion(0, 19) {
-            variables.append(EnvironmentVariable("HF_HUB_OFFLINE", "1"))
-            variables.append(EnvironmentVariable("TRANSFORMERS_OFFLINE", "1"))
-        }
-        return variables
+        guard version < EngineVersion(0, 18) || version >= EngineVersion(0, 19) else { return [] }
+        return [EnvironmentVariable("HF_HUB_OFFLINE", "1"), EnvironmentVariable("TRANSFORMERS_OFFLINE", "1")]
+    }
+
+    /// The Hub's client fails when it is told to use a package that is not there; from 1.0 on it has its own means.
+    private static func hub(_ install: EngineInstall) -> [EnvironmentVariable] {
+        [EnvironmentVariable(install.hasHFTransfer ? "HF_HUB_ENABLE_HF_TRANSFER" : "HF_XET_HIGH_PERFORMANCE", "1")]
     }
 }

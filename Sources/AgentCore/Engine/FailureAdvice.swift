@@ -5,7 +5,7 @@ extension FailureClass {
         switch self {
         case .credentialsMissing, .credentialsRejected, .bucketMissing, .modelMissing, .weightsFormat,
             .weightsIncomplete, .streamerMissing, .badFlag, .badLoaderConfig, .badModelConfig,
-            .kvCacheTooSmall, .driver, .engineMissing, .engineUnkillable, .engineLog:
+            .kvCacheTooSmall, .driver, .engineMissing, .toolchainMissing, .engineUnkillable, .engineLog:
             .final
         // A machine's clock is often set only after it has booted.
         case .clockSkewed, .endpointUnreachable, .endpointStalled, .gpuOutOfMemory, .gpuBusy, .nccl, .portInUse,
@@ -47,6 +47,7 @@ extension FailureClass {
         case .nccl: "The GPUs could not talk to each other."
         case .portInUse: "Another process listens on the engine's port."
         case .engineMissing: "vLLM could not be executed."
+        case .toolchainMissing: "A compiler or library that vLLM needs at run time is not installed."
         case .engineDied: "The engine died."
         case .engineUnkillable: "The kernel cannot end a process of the engine."
         case .engineLog: "The engine's log cannot be followed."
@@ -114,6 +115,9 @@ extension FailureClass {
             "End the process that listens there (the message of the port check names it), or set another port."
         case .engineMissing:
             "Install vLLM on the node, or correct the path of its executable."
+        case .toolchainMissing:
+            "Install gcc, g++ and the headers of Python (apt-get install build-essential python3-dev) and the CUDA toolkit "
+                + "that fits the engine's torch (nvcc, CUDA_HOME); or give --enforce-eager where only compilation needs it."
         case .engineDied:
             "Look at the kernel log for the same moment (out of memory, GPU Xid); the node starts the engine again."
         case .engineUnkillable:

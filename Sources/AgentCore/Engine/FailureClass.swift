@@ -23,6 +23,7 @@ package enum FailureClass: String, CaseIterable, Sendable {
     case nccl = "nccl"
     case portInUse = "port_in_use"
     case engineMissing = "engine_missing"
+    case toolchainMissing = "toolchain_missing"
     case engineDied = "engine_died"
     case engineUnkillable = "engine_unkillable"
     case engineLog = "engine_log"

@@ -3,6 +3,12 @@ package struct SettingChange: Equatable, Sendable {
     package var setting: StreamerSetting
     package var from: Int64
     package var to: Int64
+
+    package init(setting: StreamerSetting, from: Int64, to: Int64) {
+        self.setting = setting
+        self.from = from
+        self.to = to
+    }
 }
 
 extension SettingChange {

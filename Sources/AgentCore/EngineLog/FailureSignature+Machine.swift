@@ -5,6 +5,7 @@ extension FailureSignature {
         FailureSignature(.hostOutOfMemory, "ray.exceptions.OutOfMemoryError"),
         FailureSignature(.gpuBusy, "is less than desired GPU memory utilization"),
         FailureSignature(.gpuBusy, "Error in memory profiling. Initial free memory"),
+        FailureSignature(.gpuBusy, "CUDA-capable devices are busy or unavailable"),
         FailureSignature(.gpuBusy, "devices is/are busy or unavailable"),
         FailureSignature(.gpuBusy, "device(s) is/are busy or unavailable"),
         FailureSignature(.gpuOutOfMemory, "OutOfMemoryError: CUDA out of memory"),
@@ -28,6 +29,7 @@ extension FailureSignature {
         FailureSignature(.driver, "Device string must not be empty"),
         FailureSignature(.driver, "no kernel image is available for execution on the device"),
         FailureSignature(.driver, "is only supported on GPUs with compute capability"),
+        FailureSignature(.driver, "is not supported for the current GPU"),
         FailureSignature(.driver, "CUDA driver version is insufficient"),
         FailureSignature(.driver, "CUDA driver initialization failed"),
         FailureSignature(.driver, "the provided PTX was compiled with an unsupported toolchain"),
@@ -73,6 +75,25 @@ extension FailureSignature {
         FailureSignature(.badModelConfig, "is larger than the number of available GPUs"),
         FailureSignature(.badModelConfig, "exceeds the total number of available GPUs"),
         FailureSignature(.badModelConfig, "unexpected keyword argument"),
+        FailureSignature(.badModelConfig, "Tokenizer class "),
+        FailureSignature(.badModelConfig, "trying to serve a model with chat template"),
+        FailureSignature(.badModelConfig, "supplied chat template"),
+    ]
+
+    /// What Triton, Inductor and FlashInfer call when they compile a kernel on the node.
+    static let toolchain: [FailureSignature] = [
+        FailureSignature(.toolchainMissing, "Failed to find C compiler"),
+        FailureSignature(.toolchainMissing, "No such file or directory: 'nvcc'"),
+        FailureSignature(.toolchainMissing, "/bin/nvcc'"),
+        FailureSignature(.toolchainMissing, "Could not find nvcc"),
+        FailureSignature(.toolchainMissing, "CUDA_HOME environment variable is not set"),
+        FailureSignature(.toolchainMissing, "InvalidCxxCompiler"),
+        FailureSignature(.toolchainMissing, "Python.h: No such file or directory"),
+        FailureSignature(.toolchainMissing, "No such file or directory: 'ninja'"),
+        FailureSignature(.toolchainMissing, "Ninja is required to load C++ extensions"),
+        FailureSignature(.toolchainMissing, "libcudart.so"),
+        FailureSignature(.toolchainMissing, "libnvrtc.so"),
+        FailureSignature(.toolchainMissing, "libcublas.so"),
     ]
 
     /// Memory and disk of the machine.

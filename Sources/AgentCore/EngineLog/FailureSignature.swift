@@ -49,7 +49,7 @@ struct FailureSignature: Sendable {
     ]
 
     static let all: [FailureSignature] =
-        store + streamer + settings + processes + accelerator + weights + host
+        store + streamer + settings + processes + accelerator + weights + toolchain + host
 }
 
 extension FailureSignature {
@@ -65,13 +65,15 @@ extension FailureSignature {
         FailureSignature(.credentialsRejected, "(ExpiredToken"),
         FailureSignature(.credentialsRejected, "(InvalidToken"),
         FailureSignature(.credentialsRejected, "(TokenRefreshRequired)"),
-        FailureSignature(.credentialsRejected, "(RequestTimeTooSkewed)"),
+        FailureSignature(.clockSkewed, "(RequestTimeTooSkewed)"),
         FailureSignature(.credentialsRejected, "(AuthorizationHeaderMalformed)"),
         FailureSignature(.credentialsRejected, "An error occurred (401)"),
         FailureSignature(.credentialsRejected, "An error occurred (403)"),
         // R2's answer to a key of the wrong length.
         FailureSignature(.credentialsRejected, "Credential access key has length"),
         FailureSignature(.credentialsRejected, "GatedRepoError"),
+        FailureSignature(.credentialsRejected, "You are trying to access a gated repo"),
+        FailureSignature(.credentialsRejected, "Cannot access gated repo"),
         FailureSignature(.bucketMissing, "(NoSuchBucket)"),
         FailureSignature(.bucketMissing, "(InvalidBucketName)"),
         FailureSignature(.bucketMissing, "Invalid bucket name"),
@@ -93,6 +95,7 @@ extension FailureSignature {
         FailureSignature(.endpointUnreachable, "gaierror: "),
         FailureSignature(.modelMissing, "Invalid repository ID or local directory specified"),
         FailureSignature(.modelMissing, "is not a local folder and is not a valid model identifier"),
+        FailureSignature(.modelMissing, "Can't load the configuration of "),
         FailureSignature(.modelMissing, "RepositoryNotFoundError"),
         FailureSignature(.modelMissing, "HFValidationError"),
         FailureSignature(.modelMissing, "LocalEntryNotFoundError"),
@@ -114,6 +117,7 @@ extension FailureSignature {
         FailureSignature(.badLoaderConfig, "OSError: [Errno 24] Too many open files"),
         FailureSignature(.badLoaderConfig, "CA bundle file not found"),
         FailureSignature(.weightsUnreadable, "from libstreamer due to: "),
+        FailureSignature(.weightsUnreadable, "to libstreamer due to: "),
         FailureSignature(.weightsUnreadable, "Failed to download s3 object"),
     ]
 

@@ -1,13 +1,13 @@
 /// How far a log has been understood: what an agent saves and its successor goes on from.
 ///
 /// A reader of the log is a value with a state (an open traceback, the engine's version), which is not saved: it is
-/// rebuilt by reading again what it was made from, `origin` up to `understood`, in silence. The bytes are the truth, and
-/// a saved state would be a second one that every new version of the agent had to read. What lies behind `understood`
-/// is news.
+/// rebuilt by reading again what it was made from, `origin` up to `understood`. The bytes are the truth, and a saved
+/// state would be a second one that every new version of the agent had to read. What is built from facts, such as the
+/// progress, is rebuilt with it; a phase that was told has its mark in the handover's timeline and is not told again.
+/// What lies behind `understood` is news.
 ///
-/// `understood` stands behind the last complete line, so nothing is lost and nothing told twice by agents that end in
-/// order. One that is killed has saved at most a pause ago; its successor takes the lines since then for news, and so
-/// does everything that is rebuilt with it.
+/// `understood` stands behind the last complete line. An agent that is killed has saved at most a pause ago; that its
+/// successor takes the lines since then for news does no harm, for the same reason.
 package struct LogCheckpoint: Equatable, Sendable {
     /// Where the start of the engine begins that is being followed.
     package var origin: LogPosition

@@ -12,9 +12,15 @@ package enum NodeEvent: Equatable, Sendable {
     case startExpected(generation: Int64, StartExpectation)
     /// Comes before `prepared` or `preparationFailed`, where there is a preflight.
     case preflightDone(generation: Int64, PreflightReport)
+    /// The model is to be on the disk before the engine is started; told with a warm cache, too.
+    case downloadBegan(generation: Int64, ModelDownload)
+    /// Bytes that have come since it began.
+    case downloadMoved(generation: Int64, bytes: UInt64)
     /// `engineDrains`: how long the engine goes on by itself after SIGTERM, zero for one that drops everything; nil
     /// where nobody knows.
     case prepared(generation: Int64, engineDrains: Duration? = nil)
+    /// The answer to `abandonPreparation`; nothing of it is left but what a download has brought.
+    case preparationAbandoned(generation: Int64)
     case preparationFailed(generation: Int64, FailureReport)
 
     /// An engine of an earlier agent was found. The first event of all where there is one.
@@ -81,6 +87,8 @@ package enum NodeTimer: Hashable, Sendable {
 /// What to do, in the imperative. The shell performs each in one switch.
 package enum NodeAction: Equatable, Sendable {
     case prepare(Assignment)
+    /// Its result is not wanted any more. It answers all the same: one at a time.
+    case abandonPreparation
     case startEngine(generation: Int64)
     /// The engine goes on; what is on disk for it is written anew.
     case renewCredentials(Assignment)
@@ -100,6 +108,8 @@ package enum NodeAction: Equatable, Sendable {
     case report(Report)
     /// Keep for the estimates of later starts.
     case remember(StartRecord)
+    /// Keep for the tuning of later loads.
+    case learn(LoadLesson, LoadKey)
     case tell(OperatorMessage)
     case preempt(PreemptionAction)
     /// End now and leave the engine to the successor.
@@ -175,6 +185,7 @@ package enum OperatorMessage: Equatable, Sendable {
     case assignmentAccepted(generation: Int64, model: String)
     case assignmentRejected([FieldFault])
     case preflightDone(PreflightReport)
+    case downloadBegan(ModelDownload)
     case staleAssignment(generation: Int64, current: Int64)
     case controlPlaneLost(reason: String)
     case controlPlaneFound

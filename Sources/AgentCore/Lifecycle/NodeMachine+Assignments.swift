@@ -60,11 +60,12 @@ extension NodeMachine {
         progress = nil
         expectation = nil
         preflight = nil
+        download = nil
         timeline.forgetStart()
         state = .preparing(assignment)
         // The one in flight is overtaken; this one follows when that has answered. On a notice nothing is started.
-        guard !isPreparationInFlight, !isHeld else { return [] }
-        isPreparationInFlight = true
+        guard preparationInFlight == nil, !isHeld else { return [] }
+        preparationInFlight = assignment.generation
         return [.prepare(assignment)]
     }
 
@@ -104,11 +105,12 @@ extension NodeMachine {
     mutating func prepared(
         _ prepared: Int64, engineDrains: Duration?, at now: BootInstant
     ) -> [NodeAction] {
-        isPreparationInFlight = false
+        preparationAnswered()
         switch state {
         case .preparing(let assignment):
             guard assignment.generation == prepared, !isHeld else { return prepare(assignment) }
             timeline.record(.preflightDone, at: now, source: .agent)
+            progress = nil
             var run = EngineRun(assignment)
             run.drains = engineDrains
             state = .running(run)
@@ -119,10 +121,10 @@ extension NodeMachine {
     }
 
     mutating func preparationFailed(_ prepared: Int64, _ report: FailureReport) -> [NodeAction] {
-        isPreparationInFlight = false
+        preparationAnswered()
         switch state {
         case .preparing(let assignment):
-            guard assignment.generation == prepared else { return prepare(assignment) }
+            guard assignment.generation == prepared, !isHeld else { return prepare(assignment) }
             return sayFailed(report, exit: nil) + retry(assignment, report, served: nil)
         case .waiting, .running, .stopping, .backoff, .failed, .leaving, .finished:
             return []
@@ -146,7 +148,7 @@ extension NodeMachine {
         }
         let delay = restarts.delayAfterFailure(served: served)
         state = .backoff(assignment.with(changes), report)
-        return [.tell(.retrying(after: delay, with: changes)), .arm(.backoff, after: delay)]
+        return lesson(changes, of: assignment) + [.tell(.retrying(after: delay, with: changes)), .arm(.backoff, after: delay)]
     }
 
     mutating func backoffFired() -> [NodeAction] {

@@ -135,7 +135,7 @@ extension NodeMachine {
         canaryTook = took
         readyAt = now
         timeline.record(.firstToken, at: now, source: .probe)
-        return [
+        return lesson(ofLoadOf: run.assignment) + [
             .notifyReady, .report(Report(.ready)), .remember(startRecord(readyAt: now)),
             .tell(.ready(seconds: timeline.seconds(from: .engineExec, to: .firstToken))),
             .arm(.probe, after: settings.probeWhileServing),

@@ -2,7 +2,7 @@ extension NodeMachine {
     /// The only way in. Effects follow the returned actions, after the state has changed.
     package mutating func handle(_ event: NodeEvent, at now: BootInstant) -> [NodeAction] {
         let before = state
-        let actions = react(to: event, at: now)
+        let actions = react(to: event, at: now) + abandonPreparation()
         account(for: event, in: before, at: now)
         return actions
     }
@@ -16,7 +16,10 @@ extension NodeMachine {
         case .controlPlaneLost(let reason): return controlPlaneLost(reason)
         case .controlPlaneFound: return controlPlaneFound()
         case .preflightDone(let generation, let report): return preflightDone(generation, report)
+        case .downloadBegan(let generation, let download): return downloadBegan(generation, download, at: now)
+        case .downloadMoved(let generation, let bytes): return downloadMoved(generation, bytes, at: now)
         case .prepared(let generation, let drains): return prepared(generation, engineDrains: drains, at: now)
+        case .preparationAbandoned: return preparationAbandoned()
         case .preparationFailed(let generation, let report): return preparationFailed(generation, report)
         case .engineAdopted(let handover, let pid, let startedAt):
             return engineAdopted(handover, pid: pid, startedAt: startedAt, at: now)

@@ -9,8 +9,9 @@ extension NodeMachine {
     }
 
     /// What the weights will bring over the network, until the engine's own plan says it; nil where nobody knows.
-    /// Every rank reads all of it.
-    func expectedBytes(_ assignment: Assignment) -> Double? {
-        preflight?.weightBytes.map { Double($0) * Double(max(1, assignment.tensorParallelSize)) }
+    /// What was downloaded before does not come over the network again.
+    var expectedBytes: Double? {
+        guard download == nil else { return nil }
+        return preflight?.networkBytes.map { Double($0) }
     }
 }

@@ -22,7 +22,10 @@ extension NodeMachine {
         case .modelInitialised, .streamConcurrency, .streamMemoryLimit: beginWeights(run, at: now)
         case .streamPlanned(let bytes, _):
             beginWeights(run, at: now)
-            progress?.totalBytes = bytes * Double(max(1, run.assignment.tensorParallelSize))
+            // Each rank names all that its own files hold, whether it reads that alone or shares the reading
+            // (`distributed`): only the preflight knows which.
+            let total = expectedBytes ?? bytes * Double(max(1, run.assignment.tensorParallelSize))
+            progress?.totalBytes = total
         case .weightsProgress(let done, let total, let unit):
             beginWeights(run, at: now)
             progress?.count = WeightsProgress(done: done, total: total, unit: unit)
@@ -52,7 +55,7 @@ extension NodeMachine {
     private mutating func beginWeights(_ run: EngineRun, at now: BootInstant) {
         guard progress == nil, timeline[.weightsDone] == nil else { return }
         var begun = LoadProgress()
-        begun.totalBytes = expectedBytes(run.assignment)
+        begun.totalBytes = expectedBytes
         progress = begun
         if let received = run.receivedBytes { progress?.received(received, at: now) }
     }
@@ -67,7 +70,7 @@ extension FailureReport {
             return FailureReport(
                 .stalled,
                 message: "the start stands still\(place): no line of the log, no CPU time, no byte from disk or"
-                    + " network for \(seconds) s",
+                    + " network, no GPU memory taken (where it can be seen) for \(seconds) s",
                 process: "agent")
         case .connection:
             return FailureReport(

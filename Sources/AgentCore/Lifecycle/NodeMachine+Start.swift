@@ -5,7 +5,9 @@ extension NodeMachine {
     mutating func account(for event: NodeEvent, in before: NodeState, at now: BootInstant) {
         switch (before, state) {
         case (.preparing(let old), .preparing(let new)) where old == new:
-            break
+            if case .downloadBegan(_, let download) = event, download.missingBytes > 0 {
+                start.note(.downloading(bytes: Int64(clamping: download.missingBytes)), at: now)
+            }
         case (_, .preparing):
             start = StartTimeline()
             start.note(.preparing, at: now)

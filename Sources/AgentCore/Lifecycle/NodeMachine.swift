@@ -28,8 +28,11 @@ package struct NodeMachine: Sendable {
     package internal(set) var generation: Int64 = 0
     /// Highest generation ever seen; older ones are stale.
     var newestGeneration: Int64 = 0
-    /// Preparations write files, so there is one at a time.
-    var isPreparationInFlight = false
+    /// The generation of the preparation that has not answered yet. Preparations write files, so there is one at a time.
+    var preparationInFlight: Int64?
+    var isPreparationAbandoned = false
+    /// What the start that is prepared or under way downloads, or did; nil where it downloads nothing.
+    package internal(set) var download: ModelDownload?
     package internal(set) var rejectedFaults: [FieldFault] = []
     var rejectedGeneration: Int64?
     /// Everything the sources of notices have said.

@@ -3,6 +3,7 @@ package enum Phase: String, CaseIterable, Codable, Sendable {
     case agentStarted = "agent_started"
     case assignmentReceived = "assignment_received"
     case preflightDone = "preflight_done"
+    case downloading = "downloading"
     case engineExec = "engine_exec"
     case engineImport = "engine_import"
     case engineConfig = "engine_config"

@@ -4,7 +4,12 @@ package struct NodeJudge: Sendable {
     /// Streamers of all versions opened up to 13 connections per thread of concurrency (176 at 8, 400 at 32), besides
     /// what Python, NCCL and the clients have open.
     private static let connectionsPerThread: UInt64 = 22
-    private static let otherDescriptors: UInt64 = 1024
+    static let otherDescriptors: UInt64 = 1024
+
+    static func descriptors(for concurrency: Int) -> UInt64 {
+        UInt64(clamping: concurrency) * connectionsPerThread + otherDescriptors
+    }
+
     /// Room for logs, compiled graphs and the model's configuration.
     private static let diskWanted: UInt64 = 2 << 30
 
@@ -69,7 +74,7 @@ package struct NodeJudge: Sendable {
 
     private var descriptors: PreflightFinding? {
         guard assignment.useRunaiStreamer, let limit = facts.descriptorLimit else { return nil }
-        let wanted = UInt64(assignment.streamerConcurrency) * Self.connectionsPerThread + Self.otherDescriptors
+        let wanted = Self.descriptors(for: assignment.streamerConcurrency)
         guard limit < wanted else { return .ok(.descriptors, "up to \(limit)") }
         return .warn(
             .descriptors, .badLoaderConfig,

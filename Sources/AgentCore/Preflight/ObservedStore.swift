@@ -5,10 +5,13 @@ package struct StoredObject: Equatable, Sendable {
     /// Below the model's prefix, such as `config.json` or `original/params.json`.
     package var name: String
     package var bytes: UInt64
+    /// The store's word for this content: its ETag, without quotes; nil where it told none.
+    package var tag: String?
 
-    package init(name: String, bytes: UInt64) {
+    package init(name: String, bytes: UInt64, tag: String? = nil) {
         self.name = name
         self.bytes = bytes
+        self.tag = tag
     }
 
     /// What the streamer reads: it takes every one that lies directly under the prefix, whatever the index says.

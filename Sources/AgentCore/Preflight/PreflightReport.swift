@@ -46,6 +46,15 @@ package struct PreflightFinding: Equatable, Sendable {
     }
 }
 
+extension PreflightFinding {
+    package static func cache(_ plan: DownloadPlan, evicting evicted: Int) -> PreflightFinding {
+        let missing = StoreJudge.gigabytes(plan.missingBytes)
+        let room = evicted > 0 ? "; \(evicted) other model\(evicted == 1 ? "" : "s") will make room" : ""
+        let rest = plan.state == .warm ? "" : ", \(missing) of \(StoreJudge.gigabytes(plan.totalBytes)) to download"
+        return .ok(.cache, "model cache \(plan.state.rawValue)\(rest)\(room)")
+    }
+}
+
 /// The raw value is the word in reports.
 package enum PreflightCheck: String, CaseIterable, Sendable {
     case endpoint
@@ -65,6 +74,7 @@ package enum PreflightCheck: String, CaseIterable, Sendable {
     case descriptors
     case memory
     case disk
+    case cache
     case port
     case gpu
     case link
@@ -75,9 +85,14 @@ package struct PreflightReport: Equatable, Sendable {
     package var findings: [PreflightFinding]
     /// All that the streamer will read, once; nil where that is not known.
     package var weightBytes: UInt64?
+    /// What the network will bring for that: every rank that reads for itself counts.
+    package var networkBytes: UInt64?
     package var seconds: Double
 
-    package init(findings: [PreflightFinding], weightBytes: UInt64? = nil, seconds: Double) {
+    package init(
+        findings: [PreflightFinding], weightBytes: UInt64? = nil, networkBytes: UInt64? = nil, seconds: Double
+    ) {
+        self.networkBytes = networkBytes ?? weightBytes
         let order = PreflightCheck.allCases
         self.findings = findings.sorted {
             (order.firstIndex(of: $0.check) ?? 0, $0.message) < (order.firstIndex(of: $1.check) ?? 0, $1.message)

@@ -6,7 +6,7 @@ extension StoreJudge {
         guard !found.isEmpty else { return [noWeights] }
         let total = Self.gigabytes(store.weightBytes)
         return [.ok(.weights, "\(found.count) safetensors file\(found.count == 1 ? "" : "s"), \(total)")]
-            + completeness + sizes + strays + largestTensor
+            + completeness + ranks + sizes + strays + largestTensor
     }
 
     private var noWeights: PreflightFinding {
@@ -68,6 +68,18 @@ extension StoreJudge {
             ? cannotLoad(.shards, .weightsIncomplete, message) : .warn(.shards, .weightsIncomplete, message)
     }
 
+    /// Files of ranks are good for exactly so many ranks, and for no other loader.
+    private var ranks: [PreflightFinding] {
+        let files = RankFiles(among: store.weights)
+        let wanted = assignment.tensorParallelSize
+        guard !files.byRank.isEmpty else { return [] }
+        if use == .streamedByRank { return [.ok(.shards, "there are files for each of \(wanted) ranks")] }
+        let message = "there are files for ranks \(files.byRank.keys.sorted().map(String.init).joined(separator: ", "))"
+        let isAll = files.objects.count == store.weights.count
+        let said = "\(message); tensor_parallel_size is \(wanted)"
+        return [isAll ? cannotLoad(.shards, .weightsFormat, said) : .warn(.shards, .weightsFormat, said)]
+    }
+
     // MARK: Each is whole
 
     private var sizes: [PreflightFinding] {
@@ -126,7 +138,7 @@ extension StoreJudge {
     // MARK: Nothing is read for nothing
 
     private var strays: [PreflightFinding] {
-        guard case .found(let index) = store.index, streams else { return [] }
+        guard case .found(let index) = store.index, use == .streamed else { return [] }
         let strays = store.weights.filter { !index.files.contains($0.name) }
         guard let example = strays.first else { return [] }
         let bytes = Self.gigabytes(strays.reduce(0) { $0 &+ $1.bytes })
@@ -141,7 +153,7 @@ extension StoreJudge {
 
     private var largestTensor: [PreflightFinding] {
         let limit = assignment.streamerMemoryLimit
-        guard streams, limit > 0, let largest = store.largestTensorBytes, largest > UInt64(limit) else { return [] }
+        guard use == .streamed || use == .streamedByRank, limit > 0, let largest = store.largestTensorBytes, largest > UInt64(limit) else { return [] }
         return [
             .fatal(
                 .memory, .memoryLimitTooSmall,
@@ -153,7 +165,7 @@ extension StoreJudge {
     private func cannotLoad(
         _ check: PreflightCheck, _ failure: FailureClass, _ message: String
     ) -> PreflightFinding {
-        streams ? .fatal(check, failure, message) : .warn(check, failure, message)
+        use != .unknown ? .fatal(check, failure, message) : .warn(check, failure, message)
     }
 
     static func gigabytes(_ bytes: UInt64) -> String {

@@ -6,19 +6,30 @@
 package struct StoreJudge: Sendable {
     let store: ObservedStore
     let assignment: Assignment
-    /// Whether these weights are read at all, and by the streamer; else they can only be warned about.
-    let streams: Bool
+    /// What is done with these weights.
+    package enum Use: Sendable {
+        /// Every top-level `*.safetensors` is read.
+        case streamed
+        /// Every rank's own files are.
+        case streamedByRank
+        /// Those that the index names are.
+        case downloaded
+        /// Somebody's own loader decides: they can only be warned about.
+        case unknown
+    }
+
+    let use: Use
     /// Seconds since 1970.
     let wallTime: Double
     /// Seconds since 1970 at which the credentials expire.
     let expiresAt: Double?
 
     package init(
-        _ store: ObservedStore, for assignment: Assignment, streams: Bool, wallTime: Double, expiresAt: Double? = nil
+        _ store: ObservedStore, for assignment: Assignment, use: Use, wallTime: Double, expiresAt: Double? = nil
     ) {
         self.store = store
         self.assignment = assignment
-        self.streams = streams
+        self.use = use
         self.wallTime = wallTime
         self.expiresAt = expiresAt
     }

@@ -8,8 +8,14 @@ package struct EngineVitals: Equatable, Sendable {
     package var logBytes: UInt64
     /// nil where the kernel does not let us see the engine's sockets.
     package var traffic: EngineTraffic?
+    /// Used on all GPUs, when they were last looked at; nil where nobody can.
+    package var gpuBytes: UInt64?
 
-    package init(cpuTicks: [Int32: UInt64], diskBytes: UInt64, logBytes: UInt64, traffic: EngineTraffic? = nil) {
+    package init(
+        cpuTicks: [Int32: UInt64], diskBytes: UInt64, logBytes: UInt64, traffic: EngineTraffic? = nil,
+        gpuBytes: UInt64? = nil
+    ) {
+        self.gpuBytes = gpuBytes
         self.cpuTicks = cpuTicks
         self.diskBytes = diskBytes
         self.logBytes = logBytes

@@ -5,6 +5,7 @@ package struct MovementWatch: Equatable, Sendable {
     package private(set) var lastReceived: BootInstant
     private var seen = EngineVitals(cpuTicks: [:], diskBytes: 0, logBytes: 0)
     private var window: CPUWindow
+    private var gpuBytes: UInt64?
 
     package init(since start: BootInstant) {
         lastMovement = start
@@ -16,10 +17,26 @@ package struct MovementWatch: Equatable, Sendable {
         let received = vitals.traffic?.receivedBytes != seen.traffic?.receivedBytes
         if received { lastReceived = now }
         let read = vitals.logBytes != seen.logBytes || vitals.diskBytes != seen.diskBytes
-        if window.moved(to: vitals.cpuTicks, at: now) || read || received {
+        let allocated = gpuMoved(to: vitals.gpuBytes)
+        if window.moved(to: vitals.cpuTicks, at: now) || read || received || allocated {
             lastMovement = now
         }
         seen = vitals
+    }
+
+    /// Others may use the same GPU for a little; an engine's steps are larger.
+    private static let gpuStep: UInt64 = 16 << 20
+
+    /// A look that failed says nothing, and the first one nothing yet.
+    private mutating func gpuMoved(to bytes: UInt64?) -> Bool {
+        guard let bytes else { return false }
+        guard let before = gpuBytes else {
+            gpuBytes = bytes
+            return false
+        }
+        guard max(bytes, before) - min(bytes, before) >= Self.gpuStep else { return false }
+        gpuBytes = bytes
+        return true
     }
 
     /// A line of the log that was understood.
@@ -40,7 +57,7 @@ package struct MovementWatch: Equatable, Sendable {
 
 package struct Stall: Equatable, Sendable {
     package enum Cause: Equatable, Sendable {
-        /// Log, CPU time and network, all of them.
+        /// Log, CPU time, disk, network and, where it can be seen, GPU memory: all of them.
         case everything
         /// A connection to the store is open and brings nothing.
         case connection

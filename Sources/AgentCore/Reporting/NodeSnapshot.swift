@@ -33,6 +33,9 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var failure: FailureReport?
     package var failureExit: EngineExit?
     package var preflight: PreflightReport?
+    package var download: ModelDownload?
+    /// How the weights of this start came, as far as they have; nil before.
+    package var load: LoadSummary?
     package var rejectedFaults: [FieldFault]
     package var controlPlaneError: String?
     package var versions: Versions
@@ -73,7 +76,7 @@ extension NodeMachine {
             phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
             estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
-            preflight: preflight, rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
+            preflight: preflight, download: download, load: load, rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
             versions: versions, isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
             place: notices.place, storageError: storageError)
     }

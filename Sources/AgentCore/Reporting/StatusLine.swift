@@ -16,7 +16,9 @@ enum StatusLine {
         let model = node.model ?? "no model"
         switch node.state {
         case "waiting": return "waiting for an assignment"
-        case "preparing": return "preparing \(model)"
+        case "preparing":
+            guard node.phase == .downloading, let progress = node.progress else { return "preparing \(model)" }
+            return "preparing \(model): downloading\(weights(progress))"
         case "starting", "loading", "verifying": return starting(node, model: model)
         case "serving":
             let took = node.timings.execToReady.map { ", ready after \(seconds($0))" } ?? ""

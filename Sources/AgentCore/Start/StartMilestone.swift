@@ -3,6 +3,7 @@
 /// Several workers reach the same one several times: the first begins what follows, the last ends what went before.
 enum StartMilestone: Int, Comparable, Sendable {
     case preparing
+    case downloading
     case prepared
     case executed
     case spoke
@@ -34,7 +35,7 @@ enum StartMilestone: Int, Comparable, Sendable {
     /// a request, an adapter.
     var closing: StartMilestone {
         switch self {
-        case .preparing, .prepared, .executed: .spoke
+        case .preparing, .downloading, .prepared, .executed: .spoke
         case .spoke: .banner
         case .banner: .configured
         case .configured, .coreSpawned: .coreUp
@@ -53,6 +54,7 @@ extension StartSign {
     var milestone: (StartMilestone, Timeline.Source)? {
         switch self {
         case .preparing: (.preparing, .agent)
+        case .downloading: (.downloading, .agent)
         case .prepared: (.prepared, .agent)
         case .executed: (.executed, .process)
         case .spoke: (.spoke, .log)

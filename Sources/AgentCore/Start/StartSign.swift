@@ -3,6 +3,8 @@
 package enum StartSign: Equatable, Sendable {
     /// The agent began to prepare this start.
     case preparing
+    /// The preflight is over and the model's files are on their way to the disk; so many bytes are missing.
+    case downloading(bytes: Int64)
     /// Everything is in place for the exec.
     case prepared
     case executed

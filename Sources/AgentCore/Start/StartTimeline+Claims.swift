@@ -35,6 +35,8 @@ extension StartTimeline {
             spans[index].detail = findings.detail(of: spans[index].phase)
             if spans[index].phase == .weightsStream {
                 spans[index].bytes = findings.streamedBytes ?? bytesOfWeights?.bytes
+            } else if spans[index].phase == .downloading, hasReached(.prepared) {
+                spans[index].bytes = downloadBytes
             }
         }
         return StartAccount(spans: spans, begin: begin, end: end.at)
@@ -69,7 +71,10 @@ extension StartTimeline {
 
     private var agentPhases: [PhaseRule] {
         [
-            PhaseRule(phase: .preflightDone, begin: first(.preparing), end: first(.prepared), closing: .prepared),
+            PhaseRule(
+                phase: .preflightDone, begin: first(.preparing), end: first(.downloading) ?? first(.prepared),
+                closing: .downloading),
+            PhaseRule(phase: .downloading, begin: first(.downloading), end: first(.prepared), closing: .prepared),
             PhaseRule(phase: .engineExec, begin: first(.prepared), end: first(.executed), closing: .executed),
         ]
     }

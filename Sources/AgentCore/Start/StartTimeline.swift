@@ -13,6 +13,7 @@ package struct StartTimeline: Equatable, Sendable {
     private(set) var stated: [StatedDuration.Subject: StatedDuration] = [:]
     /// The first exception or death since the start last moved on.
     private(set) var trouble: Moment?
+    private(set) var downloadBytes: Int64?
     private var earliest: BootInstant?
     private var latest: BootInstant?
     private var counters: [StartSign.Receiver: ByteCounter] = [:]
@@ -34,6 +35,7 @@ package struct StartTimeline: Equatable, Sendable {
     mutating func note(_ sign: StartSign, at now: BootInstant, isExact: Bool) {
         guard highest < .firstToken else { return }
         switch sign {
+        case .downloading(let bytes): downloadBytes = bytes
         case .received(let bytes, let receiver):
             count(bytes, by: receiver)
             return

@@ -9,55 +9,59 @@ package struct Chosen<Value: Equatable & Sendable>: Equatable, Sendable {
     }
 }
 
-/// How the weights are streamed: what was decided by somebody stays, the rest is fitted to link, machine and model.
+/// How the weights come into memory: what was decided by somebody stays, the rest is fitted to link, machine and model,
+/// and to what earlier loads have shown.
 package struct StreamerTuning: Equatable, Sendable {
+    package var loading: Chosen<WeightLoading>
     package var concurrency: Chosen<Int>
     package var memoryLimit: Chosen<Int64>
     /// Bytes of one request.
     package var chunkBytes: Chosen<Int>
     /// Milliseconds in which a connection must move at all.
     package var requestTimeout: Chosen<Int>
+    /// Connections of one unit of concurrency; nil is the streamer's own number.
+    package var connectionCap: Chosen<Int?>
+    /// Requests at a time of a download.
+    package var connections: Chosen<Int>
     /// Seconds that the guide expects; nil where it does not know this GPU.
     package var expected: Chosen<ClosedRange<Double>>?
+    /// What this way of loading reads of the store, once.
+    package var weightBytes: UInt64
+    /// How often the network brings that: once for each rank that reads all of it.
+    package var copies: Int
 
-    /// Of one connection to a store on the internet, in bytes a second: what one TCP flow carries at some tens of
-    /// milliseconds. Too low costs a few idle connections; too high leaves the link idle.
-    private static let flowRate = 150e6
-    /// What the streamer itself has been seen to reach, in bytes a second, on any link.
-    private static let streamerCeiling = 7.5e9
-    /// Connections of one unit of concurrency that are busy at a time (`scripts/bench loading`: 16 at 1, 27 at 2, 45 at
-    /// 8). Before 0.14 a unit was a thread with one.
-    private static func busyConnections(_ streamer: EngineVersion?) -> Int {
-        streamer.map { $0 < EngineVersion(0, 14) } == true ? 1 : 10
-    }
-    /// Links are not steady: too many connections cost little, too few cost much.
-    private static let headroom = 2
-    /// Beyond this the guide and the streamer's own benchmarks see no more speed.
-    private static let highest = 64
-    /// The streamer's own default for object stores.
-    private static let lowest = 8
+    /// Of a download on a link that nothing is known of.
+    package static let usualConnections = 32
+    private static let mostConnections = 64
     private static let mebibyte = 1 << 20
 
     /// `inherited` is the agent's own environment: what the node sets there stays.
     package init(
         _ assignment: Assignment, on install: EngineInstall, facts: NodeFacts, store: ObservedStore?,
-        inherited: [String: String] = [:]
+        inherited: [String: String] = [:], learned: LearnedLoads? = nil
     ) {
-        let bytes = store?.weightBytes ?? 0
+        loading = Self.loading(assignment, on: install, facts: facts, store: store, inherited: inherited)
+        let format = loading.value.format
+        let bytes = Self.weightBytes(store, format)
+        weightBytes = bytes
+        copies = format == .streamer && !loading.value.isDistributed ? max(1, assignment.tensorParallelSize) : 1
         let row = TuningMatrix.row(
             gpu: assignment.gpu ?? facts.gpus.first, ranks: assignment.tensorParallelSize, weightBytes: bytes)
         let link = LinkExpectation(facts, provider: assignment.provider, bytes: max(1, bytes))
-        let firstByte = store?.firstByteSeconds
         chunkBytes =
             Self.given("RUNAI_STREAMER_CHUNK_BYTESIZE", inherited)
-            ?? Self.chunk(weightBytes: bytes, firstByte: firstByte)
-        concurrency = Self.concurrency(
-            assignment, row: row, link: link, firstByte: firstByte, chunk: chunkBytes.value,
-            busy: Self.busyConnections(install.streamer), cores: facts.cores)
-        memoryLimit = Self.memoryLimit(
-            assignment, row: row, install: install, facts: facts, weightBytes: bytes,
-            largestTensor: store?.largestTensorBytes)
+            ?? Self.chunk(weightBytes: bytes, firstByte: store?.firstByteSeconds)
+        let fit = ConcurrencyFit(
+            assignment: assignment, row: row, link: link, firstByte: store?.firstByteSeconds, chunk: chunkBytes.value,
+            streamer: install.streamer, cores: facts.cores, learned: learned)
+        concurrency = fit.concurrency
+        connections = fit.downloadConnections(atMost: Self.mostConnections, usual: Self.usualConnections)
+        memoryLimit = MemoryFit(
+            assignment: assignment, row: row, install: install, facts: facts, weightBytes: bytes,
+            largestTensor: store?.largestTensorBytes, loading: loading.value, learned: learned
+        ).limit
         requestTimeout = Self.given("RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS", inherited) ?? Self.timeout(link: link)
+        connectionCap = Self.connectionCap(facts, concurrency: concurrency.value, inherited)
         expected = row.map { row in
             Chosen(
                 row.seconds,
@@ -76,17 +80,80 @@ package struct StreamerTuning: Equatable, Sendable {
 
     /// The part of it that the engine takes from its environment.
     package var variables: [EnvironmentVariable] {
-        [
+        guard loading.value.format != .files else { return [] }
+        var variables = [
             EnvironmentVariable("RUNAI_STREAMER_CHUNK_BYTESIZE", String(chunkBytes.value)),
             EnvironmentVariable("RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS", String(requestTimeout.value)),
         ]
+        if let cap = connectionCap.value {
+            variables.append(EnvironmentVariable("RUNAI_STREAMER_S3_MAX_CONNECTIONS", String(cap)))
+        }
+        // This loader takes nothing but a pattern in its configuration.
+        if loading.value.format == .sharded {
+            variables.append(EnvironmentVariable("RUNAI_STREAMER_CONCURRENCY", String(concurrency.value)))
+            variables.append(EnvironmentVariable("RUNAI_STREAMER_MEMORY_LIMIT", String(memoryLimit.value)))
+        }
+        return variables
     }
+}
 
-    // MARK: Each value
+// MARK: - Each value
 
+extension StreamerTuning {
     /// A number that is none is left to the streamer to complain about.
     private static func given(_ name: String, _ inherited: [String: String]) -> Chosen<Int>? {
         inherited[name].flatMap { Int($0) }.flatMap { $0 > 0 ? Chosen($0, "set on this node (\(name))") : nil }
+    }
+
+    private static func loading(
+        _ assignment: Assignment, on install: EngineInstall, facts: NodeFacts, store: ObservedStore?,
+        inherited: [String: String]
+    ) -> Chosen<WeightLoading> {
+        guard assignment.useRunaiStreamer else {
+            let why = assignment.isDownloaded ? "; the model is downloaded first" : ""
+            return Chosen(WeightLoading(.files), "use_runai_streamer is false\(why)")
+        }
+        let ranks = assignment.tensorParallelSize
+        if let store, RankFiles(among: store.weights).fit(ranks: ranks) {
+            guard install.effectiveVLLM < EngineVersion(0, 12) else {
+                return Chosen(WeightLoading(.sharded), "the store holds files for each of \(ranks) ranks")
+            }
+            return Chosen(WeightLoading(.streamer), "before vLLM 0.12 rank files cannot be read from a store")
+        }
+        guard ranks > 1 else { return Chosen(WeightLoading(.streamer), "one rank reads everything") }
+        if let reason = hindrance(install, facts, weightBytes: store?.weightBytes ?? 0, inherited) {
+            return Chosen(WeightLoading(.streamer), "each of \(ranks) ranks reads everything: \(reason)")
+        }
+        return Chosen(
+            WeightLoading(.streamer, isDistributed: true),
+            "\(ranks) ranks share the reading (distributed): the network brings the weights once, not \(ranks) times")
+    }
+
+    /// Why the ranks do not share the reading; nil where they do.
+    private static func hindrance(
+        _ install: EngineInstall, _ facts: NodeFacts, weightBytes: UInt64, _ inherited: [String: String]
+    ) -> String? {
+        if inherited["RUNAI_STREAMER_DIST"] == "0" { return "set on this node (RUNAI_STREAMER_DIST)" }
+        guard install.effectiveVLLM >= EngineVersion(0, 22) else {
+            return "before vLLM 0.22 shared reading can corrupt weights"
+        }
+        guard let streamer = install.streamer, streamer >= EngineVersion(0, 15) else {
+            return "shared reading came with streamer 0.15"
+        }
+        // Up to 0.16 it buffers the whole model, whatever the limit says.
+        if streamer < EngineVersion(0, 17), let available = facts.availableMemory, weightBytes > available / 2 {
+            return "streamer \(streamer) would buffer the whole model for it"
+        }
+        return nil
+    }
+
+    private static func weightBytes(_ store: ObservedStore?, _ format: WeightLoading.Format) -> UInt64 {
+        guard let store else { return 0 }
+        switch format {
+        case .streamer: return store.weightBytes
+        case .sharded: return RankFiles(among: store.weights).objects.reduce(0) { $0 &+ $1.bytes }
+        case .files: return ModelFile.wanted(of: store).filter(\.isWeights).reduce(0) { $0 &+ $1.bytes }
+        }
     }
 
     private static func chunk(weightBytes: UInt64, firstByte: Double?) -> Chosen<Int> {
@@ -101,64 +168,25 @@ package struct StreamerTuning: Equatable, Sendable {
         return Chosen(8 * mebibyte, "the streamer's own default for object stores")
     }
 
-    /// Connections that fill the link: rate × (first byte + transfer of a chunk) ÷ chunk.
-    private static func concurrency(
-        _ assignment: Assignment, row: TuningMatrix.Row?, link: LinkExpectation?, firstByte: Double?, chunk: Int,
-        busy: Int, cores: Int?
-    ) -> Chosen<Int> {
-        guard !assignment.givenStreamerSettings.contains(.concurrency) else {
-            return Chosen(assignment.streamerConcurrency, "given by the assignment or by the node's settings")
-        }
-        guard let link, let firstByte else {
-            if let row { return Chosen(row.concurrency, "the guide's row \(row.name); the link's speed is not known") }
-            return Chosen(assignment.streamerConcurrency, "the default: neither the link's speed nor the GPU is known")
-        }
-        let rate = min(link.speed / 8, streamerCeiling)
-        let connections = Int((rate * (firstByte + Double(chunk) / flowRate) / Double(chunk)).rounded(.up))
-        var reason =
-            "\(connections) busy connections fill \(LinkExpectation.tenths(rate * 8 / 1e9)) Gbit/s at"
-            + " \(Int(firstByte * 1000)) ms to the first byte"
-        if let row { reason += "; the guide's row \(row.name) says \(row.concurrency)" }
-        let wanted = max(powerOfTwo((connections * headroom + busy - 1) / busy), row?.concurrency ?? lowest)
-        let chosen = min(max(wanted, lowest), highest)
-        guard let cores, chosen > cores * 8 else { return Chosen(chosen, reason) }
-        return Chosen(max(lowest, cores * 8), "\(reason); \(cores) cores carry TLS for no more")
-    }
-
-    /// The smallest one that is not less.
-    private static func powerOfTwo(_ least: Int) -> Int {
-        least <= 1 ? 1 : 1 << (Int.bitWidth - (least - 1).leadingZeroBitCount)
-    }
-
-    private static func memoryLimit(
-        _ assignment: Assignment, row: TuningMatrix.Row?, install: EngineInstall, facts: NodeFacts,
-        weightBytes: UInt64, largestTensor: UInt64?
-    ) -> Chosen<Int64> {
-        guard !assignment.givenStreamerSettings.contains(.memoryLimit) else {
-            return Chosen(assignment.streamerMemoryLimit, "given by the assignment or by the node's settings")
-        }
-        // Half of what is there, for each rank; the engine needs the rest.
-        let share = facts.availableMemory.map { $0 / 2 / UInt64(max(1, assignment.tensorParallelSize)) }
-        if install.effectiveVLLM < EngineVersion(0, 22), let share, weightBytes > 0, weightBytes <= share {
-            return Chosen(-1, "before vLLM 0.22 a limit below the model's size can corrupt weights; all of it fits")
-        }
-        var limit = row?.memoryLimit ?? assignment.streamerMemoryLimit
-        var reason = row.map { "the guide's row \($0.name)" } ?? "the default"
-        if let share, UInt64(limit) > share {
-            limit = Int64(clamping: share)
-            reason = "half of the memory that is available, for each rank"
-        }
-        if let largestTensor, UInt64(limit) < largestTensor {
-            limit = Int64(clamping: largestTensor)
-            reason = "the largest tensor must fit"
-        }
-        return Chosen(limit, reason)
-    }
-
     private static func timeout(link: LinkExpectation?) -> Chosen<Int> {
         guard let link, link.speed < 1e9 else {
             return Chosen(30_000, "connections that wait their turn on a shared link are not dead")
         }
         return Chosen(60_000, "below 1 Gbit/s, hundreds of connections wait long for their turn")
+    }
+
+    /// A process that runs out of descriptors fails in the middle of the load.
+    private static func connectionCap(
+        _ facts: NodeFacts, concurrency: Int, _ inherited: [String: String]
+    ) -> Chosen<Int?> {
+        if let given = given("RUNAI_STREAMER_S3_MAX_CONNECTIONS", inherited) {
+            return Chosen(given.value, given.reason)
+        }
+        guard let limit = facts.descriptorLimit, limit < NodeJudge.descriptors(for: concurrency) else {
+            return Chosen(nil, "the streamer's own: descriptors do not limit it")
+        }
+        let room = limit > NodeJudge.otherDescriptors ? limit - NodeJudge.otherDescriptors : 0
+        let cap = max(1, Int(clamping: room) / max(1, concurrency))
+        return Chosen(cap, "a process may open \(limit) descriptors, \(NodeJudge.otherDescriptors) of them for others")
     }
 }

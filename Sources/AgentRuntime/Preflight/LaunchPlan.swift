@@ -8,13 +8,15 @@ package struct LaunchPlan: Sendable {
 
     package init(_ assignment: Assignment, _ outcome: PreflightOutcome, settings: AgentSettings) {
         self.outcome = outcome
-        let tuned = outcome.tuning.applied(to: assignment)
+        var tuned = outcome.tuning.applied(to: assignment)
+        if let folder = outcome.modelFolder { tuned.modelURI = folder }
+        let loading = outcome.tuning.loading.value
         arguments =
             [outcome.install.executable]
-            + EngineCommand.arguments(for: tuned, on: outcome.install, placement: settings.placement)
+            + EngineCommand.arguments(for: tuned, on: outcome.install, placement: settings.placement, loading: loading)
         environment = EngineEnvironment.variables(
             for: tuned, on: outcome.install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
-            tuned: outcome.tuning.variables)
+            loading: loading, tuned: outcome.tuning.variables)
         redaction = Redaction(assignment.secrets)
     }
 
@@ -33,12 +35,26 @@ package struct LaunchPlan: Sendable {
     /// `(name, value, reason)` of everything that was fitted.
     package var choices: [(name: String, value: String, reason: String)] {
         let tuning = outcome.tuning
-        var choices = [
-            ("concurrency", String(tuning.concurrency.value), tuning.concurrency.reason),
-            ("memory_limit", String(tuning.memoryLimit.value), tuning.memoryLimit.reason),
-            ("chunk_bytes", String(tuning.chunkBytes.value), tuning.chunkBytes.reason),
-            ("request_timeout_ms", String(tuning.requestTimeout.value), tuning.requestTimeout.reason),
-        ]
+        let format = tuning.loading.value.format
+        var choices = [("load_format", format.rawValue, tuning.loading.reason)]
+        if format == .files, outcome.modelFolder != nil {
+            choices.append(("connections", String(tuning.connections.value), tuning.connections.reason))
+        }
+        if format == .streamer {
+            choices.append(("distributed", String(tuning.loading.value.isDistributed), tuning.loading.reason))
+        }
+        if format != .files {
+            choices += [
+                ("concurrency", String(tuning.concurrency.value), tuning.concurrency.reason),
+                ("memory_limit", String(tuning.memoryLimit.value), tuning.memoryLimit.reason),
+                ("chunk_bytes", String(tuning.chunkBytes.value), tuning.chunkBytes.reason),
+                ("request_timeout_ms", String(tuning.requestTimeout.value), tuning.requestTimeout.reason),
+                (
+                    "connections_per_client", tuning.connectionCap.value.map(String.init) ?? "default",
+                    tuning.connectionCap.reason
+                ),
+            ]
+        }
         if let expected = tuning.expected {
             let seconds = "\(Int(expected.value.lowerBound))-\(Int(expected.value.upperBound))"
             choices.append(("expected_seconds", seconds, expected.reason))

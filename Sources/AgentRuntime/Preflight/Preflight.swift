@@ -6,6 +6,10 @@ package struct PreflightOutcome: Sendable {
     package var report: PreflightReport
     package var tuning: StreamerTuning
     package var install: EngineInstall
+    /// nil for a model that is in no store.
+    package var store: ObservedStore?
+    /// Where the engine is started on a model that is downloaded.
+    package var modelFolder: String?
 }
 
 /// Proves, before a GPU second is spent, that an assignment can work: what is in the store, and what this machine is.
@@ -16,8 +20,16 @@ package struct Preflight: Sendable {
     private let settings: AgentSettings
     private let ports: AgentPorts
     private let node: NodeFactsReader
+    private let cache: ModelCache
+    private let loads: LoadMemory
 
     package init(settings: AgentSettings, ports: AgentPorts) {
+        self.init(settings: settings, ports: ports, cache: ModelCache(settings: settings, ports: ports))
+    }
+
+    init(settings: AgentSettings, ports: AgentPorts, cache: ModelCache) {
+        self.cache = cache
+        loads = LoadMemory(settings: settings, ports: ports)
         self.settings = settings
         self.ports = ports
         node = NodeFactsReader(
@@ -49,28 +61,79 @@ package struct Preflight: Sendable {
     private func judge(_ assignment: Assignment, on install: EngineInstall) async -> PreflightOutcome {
         let begun = ports.clocks.now()
         async let readFacts = node.read()
+        async let learned = loads.learned(for: assignment)
         let store = await look(assignment, deadline: begun + Self.patience)
         let facts = await readFacts
         let tuning = StreamerTuning(
-            assignment, on: install, facts: facts, store: store, inherited: settings.environment)
-        let assignment = tuning.applied(to: assignment)
-        let arguments = EngineCommand.arguments(for: assignment, on: install, placement: settings.placement)
-        let weightBytes = store.flatMap { $0.weights.isEmpty ? nil : $0.weightBytes }
+            assignment, on: install, facts: facts, store: store, inherited: settings.environment,
+            learned: await learned)
+        let tuned = tuning.applied(to: assignment)
+        let arguments = EngineCommand.arguments(
+            for: tuned, on: install, placement: settings.placement, loading: tuning.loading.value)
+        let weightBytes = store.flatMap { $0.weights.isEmpty ? nil : tuning.weightBytes }
         var findings: [PreflightFinding] = [portFinding]
-        if let store {
-            let streams = Self.loadFormat(arguments) == "runai_streamer"
-            findings += StoreJudge(
-                store, for: assignment, streams: streams, wallTime: ports.clocks.wallTime(),
-                expiresAt: assignment.store.expiresAt.flatMap { WallClock.seconds(rfc3339: $0) }
-            ).findings()
-        }
+        if let store { findings += judge(store, for: tuned, use: use(of: tuning, arguments, assignment)) }
         findings += NodeJudge(
-            facts, install: install, assignment: assignment, arguments: arguments, weightBytes: weightBytes
+            facts, install: install, assignment: tuned, arguments: arguments, weightBytes: weightBytes
         ).findings()
-        if let weightBytes { findings += Self.expectation(facts, assignment, weightBytes: weightBytes) }
+        let (cached, folder) = await cacheFindings(assignment, store)
+        findings += cached
+        let networkBytes = weightBytes.map { $0.multipliedReportingOverflow(by: UInt64(tuning.copies)).partialValue }
+        if let weightBytes {
+            findings += Self.expectation(facts, assignment, weightBytes: weightBytes, copies: tuning.copies)
+        }
         let report = PreflightReport(
-            findings: findings, weightBytes: weightBytes, seconds: (ports.clocks.now() - begun).inSeconds)
-        return PreflightOutcome(report: report, tuning: tuning, install: install)
+            findings: findings, weightBytes: weightBytes, networkBytes: networkBytes,
+            seconds: (ports.clocks.now() - begun).inSeconds)
+        return PreflightOutcome(report: report, tuning: tuning, install: install, store: store, modelFolder: folder)
+    }
+
+    private func judge(
+        _ store: ObservedStore, for assignment: Assignment, use: StoreJudge.Use
+    ) -> [PreflightFinding] {
+        StoreJudge(
+            store, for: assignment, use: use, wallTime: ports.clocks.wallTime(),
+            expiresAt: assignment.store.expiresAt.flatMap { WallClock.seconds(rfc3339: $0) }
+        ).findings()
+    }
+
+    private func use(of tuning: StreamerTuning, _ arguments: [String], _ assignment: Assignment) -> StoreJudge.Use {
+        if assignment.isDownloaded { return .downloaded }
+        switch Self.loadFormat(arguments) {
+        case WeightLoading.Format.streamer.rawValue: return .streamed
+        case WeightLoading.Format.sharded.rawValue: return .streamedByRank
+        default: return .unknown
+        }
+    }
+
+    /// What a download will find, for a model that is to be downloaded; and where it will be.
+    private func cacheFindings(
+        _ assignment: Assignment, _ store: ObservedStore?
+    ) async -> ([PreflightFinding], folder: String?) {
+        guard assignment.isDownloaded, let store, !store.objects.isEmpty else { return ([], nil) }
+        do throws(FailureReport) {
+            let folder = try await cache.survey(store)
+            let evicted = try await cache.evictions(for: folder)
+            return ([.cache(folder.plan, evicting: evicted.count)], folder.path)
+        } catch {
+            return ([.fatal(.cache, error.failure, error.message)], nil)
+        }
+    }
+
+    /// Why this store's listing is nothing to download from; nil where it is.
+    func trouble(listing store: ObservedStore, for assignment: Assignment) -> FailureReport? {
+        if case .objects(let objects, isComplete: true) = store.listing, !objects.isEmpty { return nil }
+        let findings = judge(store, for: assignment, use: .downloaded)
+        if let failure = PreflightReport(findings: findings, seconds: 0).failure { return failure }
+        let warned = findings.first { $0.level == .warn }
+        return FailureReport(
+            warned?.failure ?? .endpointStalled,
+            message: warned?.message ?? "\(store.address) holds more objects than a model has", process: "agent")
+    }
+
+    /// Without a verdict; nil for a model that is in no store.
+    func look(_ assignment: Assignment) async -> ObservedStore? {
+        await look(assignment, deadline: ports.clocks.now() + Self.patience)
     }
 
     /// nil for a model on the node's own disk.
@@ -95,13 +158,12 @@ package struct Preflight: Sendable {
     }
 
     private static func expectation(
-        _ facts: NodeFacts, _ assignment: Assignment, weightBytes: UInt64
+        _ facts: NodeFacts, _ assignment: Assignment, weightBytes: UInt64, copies: Int
     ) -> [PreflightFinding] {
-        let ranks = max(1, assignment.tensorParallelSize)
-        let bytes = weightBytes.multipliedReportingOverflow(by: UInt64(ranks)).partialValue
+        let bytes = weightBytes.multipliedReportingOverflow(by: UInt64(copies)).partialValue
         guard let link = LinkExpectation(facts, provider: assignment.provider, bytes: bytes) else { return [] }
         let target = LoadTarget(weightBytes: weightBytes)
-        return [link.finding(weightBytes: weightBytes, ranks: ranks, target: target)]
+        return [link.finding(weightBytes: weightBytes, ranks: copies, target: target)]
     }
 
     /// The last one wins, as on any command line.

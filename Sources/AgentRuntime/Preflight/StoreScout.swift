@@ -62,7 +62,7 @@ struct StoreScout: Sendable {
     /// Folder markers are no files.
     private func belowPrefix(_ object: StoredObject) -> StoredObject? {
         guard object.name.hasPrefix(prefix), !object.name.hasSuffix("/") else { return nil }
-        return StoredObject(name: String(object.name.dropFirst(prefix.count)), bytes: object.bytes)
+        return StoredObject(name: String(object.name.dropFirst(prefix.count)), bytes: object.bytes, tag: object.tag)
     }
 
     private func ahead(_ answer: HTTPResponse) -> Double? {

@@ -48,6 +48,16 @@ final class Descriptor: Sendable {
         }
     }
 
+    /// Writes everything from `offset` on.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(SystemError) {
+        var written = 0
+        while written < bytes.count {
+            written += try SystemError.check("write") {
+                pwrite(number, bytes.baseAddress?.advanced(by: written), bytes.count - written, off_t(offset) + written)
+            }
+        }
+    }
+
     /// The same file under a number of 3 or more. An agent started with a standard stream closed gets numbers below,
     /// and those are overwritten in the child before they are used.
     func aboveStandardStreams() throws(SystemError) -> Descriptor {

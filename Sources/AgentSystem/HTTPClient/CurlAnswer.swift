@@ -8,6 +8,7 @@ struct CurlAnswer {
     private(set) var headersEnded = false
     private var headers: [String: String] = [:]
     private var body: [UInt8] = []
+    private var passedBytes = 0
     private var firstByteAt = BootInstant(nanoseconds: 0)
 
     /// Why the answer was given up, once a `take` has returned false.
@@ -44,6 +45,16 @@ struct CurlAnswer {
             return false
         }
         body += bytes
+        return true
+    }
+
+    /// Counts what goes elsewhere.
+    mutating func pass(body bytes: UnsafeRawBufferPointer) -> Bool {
+        passedBytes += bytes.count
+        guard passedBytes <= maximumBodyBytes else {
+            excess = HTTPFailure(.tooLarge, "the answer exceeds \(maximumBodyBytes) bytes")
+            return false
+        }
         return true
     }
 

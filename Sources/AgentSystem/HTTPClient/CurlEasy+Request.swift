@@ -42,6 +42,11 @@ extension CurlEasy {
     private func setLimits(_ request: HTTPRequest) throws(HTTPFailure) {
         try set(CURLOPT_TIMEOUT_MS, request.timeout.curlMilliseconds)
         try set(CURLOPT_CONNECTTIMEOUT_MS, min(request.connectTimeout, request.timeout).curlMilliseconds)
+        if let stall = request.stallTimeout {
+            // libcurl counts in whole seconds.
+            try set(CURLOPT_LOW_SPEED_LIMIT, 1)
+            try set(CURLOPT_LOW_SPEED_TIME, max(1, stall.curlMilliseconds / 1000))
+        }
         // Refuses by Content-Length before the first byte of the body; `CurlAnswer` counts the rest.
         try set(CURLOPT_MAXFILESIZE_LARGE, offset: request.maximumResponseBytes)
     }

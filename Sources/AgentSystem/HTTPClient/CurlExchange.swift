@@ -1,6 +1,12 @@
 internal import AgentCore
 internal import Locking
 
+/// Takes the body of an answer as it comes, on the client's thread.
+protocol CurlSink: Sendable {
+    /// False ends the transfer.
+    func take(_ bytes: UnsafeRawBufferPointer) -> Bool
+}
+
 /// A request and the one caller who waits for its answer.
 ///
 /// Whoever finishes first, the thread or a cancellation, resumes the caller; later ends change nothing. A
@@ -9,6 +15,8 @@ final class CurlExchange: Sendable {
     typealias Answer = Result<HTTPResponse, HTTPFailure>
 
     let request: HTTPRequest
+    /// Where the body of a 2xx goes; nil collects it in memory.
+    let sink: (any CurlSink)?
 
     private enum State {
         /// Can become `waiting` or `finished`.
@@ -20,8 +28,9 @@ final class CurlExchange: Sendable {
 
     private let state = Mutex(State.created)
 
-    init(_ request: HTTPRequest) {
+    init(_ request: HTTPRequest, sink: (any CurlSink)? = nil) {
         self.request = request
+        self.sink = sink
     }
 
     /// False when the exchange is already finished: then the continuation stays the caller's to resume.

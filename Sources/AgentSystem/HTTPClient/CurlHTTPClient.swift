@@ -16,7 +16,11 @@ package final class CurlHTTPClient: HTTPClient {
     }
 
     package func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
-        let exchange = CurlExchange(request)
+        try await send(request, into: nil)
+    }
+
+    func send(_ request: HTTPRequest, into sink: (any CurlSink)?) async throws(HTTPFailure) -> HTTPResponse {
+        let exchange = CurlExchange(request, sink: sink)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 guard exchange.attach(continuation) else {

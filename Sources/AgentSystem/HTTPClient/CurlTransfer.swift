@@ -46,15 +46,20 @@ final class CurlTransfer {
         }
         try easy.set(CURLOPT_WRITEDATA, pointer: pointer)
         try easy.set(CURLOPT_WRITEFUNCTION) { bytes, size, count, pointer in
-            CurlTransfer.take(bytes, size * count, pointer) { transfer, body in
-                transfer.answer.take(body: body)
-            }
+            CurlTransfer.take(bytes, size * count, pointer) { transfer, body in transfer.take(body) }
         }
         // libcurl's own sockets lack close-on-exec (before 8.10).
         try easy.setOpenSocket { _, _, address in
             guard let address = address?.pointee else { return CURL_SOCKET_BAD }
             return socket(address.family, address.socktype | Int32(SOCK_CLOEXEC.rawValue), address.protocol)
         }
+    }
+
+    private func take(_ body: UnsafeRawBufferPointer) -> Bool {
+        guard let sink = exchange.sink, easy.long(CURLINFO_RESPONSE_CODE) / 100 == 2 else {
+            return answer.take(body: body)
+        }
+        return answer.pass(body: body) && sink.take(body)
     }
 
     /// The callbacks' contract: the count taken, or anything else to end the transfer.

@@ -123,6 +123,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
 
     private func write(_ reply: ServerReply, includesBody: Bool, isLast: Bool, _ context: ChannelHandlerContext) {
         phase = .answering
+        let isLast = isLast || self.context.isEnding
         let buffer = self.context.encoder.encode(
             reply, includesBody: includesBody, isLast: isLast, allocator: context.channel.allocator)
         let written = context.eventLoop.makePromise(of: Void.self)

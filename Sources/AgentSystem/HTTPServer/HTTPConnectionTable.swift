@@ -16,6 +16,7 @@ final class HTTPConnectionTable {
     private let limit: Int
     private var served: [ObjectIdentifier: HTTPConnectionHandler] = [:]
     private var refused = 0
+    private var emptied: (() -> Void)?
 
     init(limit: Int) {
         self.limit = limit
@@ -37,10 +38,27 @@ final class HTTPConnectionTable {
 
     func remove(_ connection: HTTPConnectionHandler, _ admission: Admission) {
         switch admission {
-        case .served: served.removeValue(forKey: ObjectIdentifier(connection))
+        case .served:
+            served.removeValue(forKey: ObjectIdentifier(connection))
+            if served.isEmpty { tellEmptied() }
         case .refused: refused -= 1
         case .closed: break
         }
+    }
+
+    func closeIdle() {
+        for connection in served.values where connection.idleDeadline != nil { connection.close() }
+    }
+
+    /// Calls back once, maybe at once.
+    func whenEmpty(_ emptied: @escaping () -> Void) {
+        self.emptied = emptied
+        if served.isEmpty { tellEmptied() }
+    }
+
+    private func tellEmptied() {
+        emptied?()
+        emptied = nil
     }
 
     private func longestIdle() -> HTTPConnectionHandler? {

@@ -8,7 +8,11 @@ package final class HeartbeatServer: Sendable {
     private struct Running {
         var group: MultiThreadedEventLoopGroup
         var listener: any Channel
+        var context: EventLoopFuture<NIOLoopBound<HTTPServerContext>>
     }
+
+    /// For connections that have not been answered yet when the server ends.
+    private static let lastAnswers = TimeAmount.milliseconds(200)
 
     private let host: String
     private let port: UInt16
@@ -31,7 +35,13 @@ package final class HeartbeatServer: Sendable {
 
     /// Answers from here on, and returns the port. To be called once: everything it makes lives until `run()` has
     /// ended, which must follow.
-    package func start() async throws(HeartbeatServerFailure) -> UInt16 {
+    ///
+    /// - Parameters:
+    ///   - listener: a socket that listens already, which the server owns from here on.
+    ///   - keep: is given a socket that the server has made itself, and must not close it.
+    package func start(
+        on listener: Int32? = nil, keep: @escaping @Sendable (Int32) -> Void = { _ in }
+    ) async throws(HeartbeatServerFailure) -> UInt16 {
         guard let address = try? SocketAddress(ipAddress: host, port: Int(port)) else {
             throw .notAnAddress(host)
         }
@@ -39,16 +49,25 @@ package final class HeartbeatServer: Sendable {
         // NIO makes its epoll descriptor without EPOLL_CLOEXEC.
         CloseOnExec.markSocketsAndAnonymousInodes()
         do {
-            let listener = try await bootstrap(group).bind(to: address).get()
-            running.withLock { $0 = Running(group: group, listener: listener) }
-            return UInt16(clamping: listener.localAddress?.port ?? 0)
+            let context = makeContext(on: group.next())
+            let bootstrap = bootstrap(group, context)
+            let channel: any Channel
+            if let listener {
+                channel = try await bootstrap.withBoundSocket(listener).get()
+            } else {
+                channel = try await bootstrap.bind(to: address).get()
+                try await channel.eventLoop.submit { try Self.withDescriptor(of: channel, keep) }.get()
+            }
+            running.withLock { $0 = Running(group: group, listener: channel, context: context) }
+            return UInt16(clamping: channel.localAddress?.port ?? 0)
         } catch {
             try? await group.shutdownGracefully()
             throw HeartbeatServerFailure(error, host: host, port: port)
         }
     }
 
-    /// Serves until its task is cancelled. When it returns, every connection is closed and the thread has ended.
+    /// Serves until its task is cancelled; a connection that waits for its first answer then still gets it. When it
+    /// returns, every connection is closed and the thread has ended.
     package func run() async {
         guard let running = running.withLock({ $0.take() }) else { return }
         await withTaskCancellationHandler {
@@ -56,17 +75,21 @@ package final class HeartbeatServer: Sendable {
         } onCancel: {
             running.listener.close(promise: nil)
         }
+        try? await running.context.flatMap { $0.value.end(within: Self.lastAnswers, on: $0.eventLoop) }.get()
         // Closes what is still registered with the loop: the connections.
         try? await running.group.shutdownGracefully()
     }
 
-    private func bootstrap(_ group: MultiThreadedEventLoopGroup) -> ServerBootstrap {
-        let loop = group.next()
-        let limits = limits
-        let handler = handler
-        // Made on the loop and used nowhere else: with one loop, every connection runs there.
-        let context = loop.submit { NIOLoopBound(HTTPServerContext(limits: limits, handler: handler), eventLoop: loop) }
-        return ServerBootstrap(group: group)
+    /// Made on the loop and used nowhere else: with one loop, every connection runs there.
+    private func makeContext(on loop: any EventLoop) -> EventLoopFuture<NIOLoopBound<HTTPServerContext>> {
+        let (limits, handler) = (limits, handler)
+        return loop.submit { NIOLoopBound(HTTPServerContext(limits: limits, handler: handler), eventLoop: loop) }
+    }
+
+    private func bootstrap(
+        _ group: MultiThreadedEventLoopGroup, _ context: EventLoopFuture<NIOLoopBound<HTTPServerContext>>
+    ) -> ServerBootstrap {
+        ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
@@ -98,8 +121,10 @@ package final class HeartbeatServer: Sendable {
 
     /// NIO's `accept4` and `socket` lack the flag.
     private static func markCloseOnExec(_ channel: any Channel) throws {
-        try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { descriptor in
-            CloseOnExec.mark(descriptor)
-        }
+        try withDescriptor(of: channel) { CloseOnExec.mark($0) }
+    }
+
+    private static func withDescriptor(of channel: any Channel, _ use: (Int32) -> Void) throws {
+        try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { use($0) }
     }
 }

@@ -17,7 +17,8 @@ package struct S3Listing: Equatable, Sendable {
                 guard let key = fields["Key"], let size = fields["Size"].flatMap({ UInt64($0) }) else {
                     throw .notUnderstood("an object of the listing has no key or no size")
                 }
-                listing.objects.append(StoredObject(name: key, bytes: size))
+                listing.objects.append(
+                    StoredObject(name: key, bytes: size, tag: fields["ETag"].flatMap(StoredObject.tag)))
             case "":
                 isTruncated = fields["IsTruncated"] == "true"
                 listing.continuation = fields["NextContinuationToken"]
@@ -41,6 +42,14 @@ package struct S3Listing: Equatable, Sendable {
             code.utf8.allSatisfy({ UInt8(ascii: "!") <= $0 && $0 <= UInt8(ascii: "~") })
         else { return nil }
         return code
+    }
+}
+
+extension StoredObject {
+    /// An ETag without its quotes; nil for an empty one and for what is too long to be one.
+    package static func tag(_ header: String) -> String? {
+        let tag = header.filter { $0 != "\"" }
+        return tag.isEmpty || tag.utf8.count > 128 ? nil : tag
     }
 }
 

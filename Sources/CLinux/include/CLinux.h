@@ -79,11 +79,16 @@ int clinux_each_connection(int is_ipv6, void (*each)(const struct clinux_connect
 /// the kernel does not tell. Their number, at most `capacity`, or -1 and errno.
 int clinux_listener_cgroups(uint16_t port, uint64_t *ids, int capacity);
 
-/// Keeps the memory of this process out of core dumps and from other processes of its user. Ends with execve.
+/// Keeps the memory of this process out of core dumps and from other processes of its user. Ends with execve, but for the
+/// limit on core dumps, which an engine that is our child inherits; it may raise it again.
 int clinux_hide_memory(void);
 
 /// Connects a close-on-exec stream to a Unix socket. The descriptor, or -1 and errno.
 int clinux_connect_unix(const char *path, int timeout_seconds);
+
+/// 1 when the descriptor is a TCP socket that listens at this address and port (0: any port), else 0. From then on it
+/// does not block.
+int clinux_listens_at(int descriptor, const char *address, uint16_t port);
 
 /// CLOCK_BOOTTIME minus CLOCK_MONOTONIC: the nanoseconds this machine has been suspended.
 int64_t clinux_suspended(void);

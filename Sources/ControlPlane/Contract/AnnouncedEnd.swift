@@ -19,7 +19,7 @@ package struct AnnouncedEnd: Equatable, Sendable {
             let kinds = NoticeKind.allCases.filter(\.endsTheNode).map(\.rawValue)
             reader.fault("kind", "must be one of \(kinds.joined(separator: ", "))")
         }
-        let reason = reader.string("reason", maximumLength: 64)
+        let reason = reader.string("reason", maximumLength: 256)
         guard reader.faults.isEmpty, let at else { throw InvalidDocument(faults: reader.faults) }
         var fields = ["at": JSONValue.string(at), "kind": .string(kind ?? NoticeKind.terminate.rawValue)]
         fields["reason"] = reason.map(JSONValue.string)

@@ -47,7 +47,7 @@ package struct NodeRequest: Equatable, Sendable {
         let model = reader.requiredString("model", maximumLength: 256)
         let modelFault = model.flatMap(AssignmentRules.model)
         if let modelFault { reader.fault("model", modelFault) }
-        let streamer = reader.bool("use_runai_streamer") ?? true
+        _ = reader.bool("use_runai_streamer")
 
         var uri = reader.string("model_uri")
         if let uri, let problem = AssignmentRules.modelURI(uri) {
@@ -59,9 +59,6 @@ package struct NodeRequest: Equatable, Sendable {
                 return nil
             }
             uri = model.map { "s3://\(bucket)/\($0)" }
-        }
-        if let uri, let problem = AssignmentRules.streamer(streamer, modelURI: uri) {
-            reader.fault("use_runai_streamer", problem)
         }
         return uri
     }

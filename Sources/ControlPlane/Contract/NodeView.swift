@@ -3,22 +3,39 @@ internal import AgentWire
 /// A node as an operator sees it: the request, and where its newest event says it is.
 enum NodeView {
     /// Shows no secret: neither the token nor the callback's secret is part of a record.
-    static func of(_ record: NodeRecord) -> JSONValue {
+    ///
+    /// - Parameter withHeartbeat: the whole document that the node pushed last, where it pushes.
+    static func of(_ record: NodeRecord, _ look: Fleet.Look, withHeartbeat: Bool = false) -> JSONValue {
         var view = shown(record.request)
         view["id"] = .string(record.id)
         view["generation"] = .integer(record.generation)
         view["created_at"] = .string(record.createdAt)
         view["end"] = record.end ?? .null
         view["revoked"] = .bool(record.revokedAt != nil)
-        for name in ["state", "phase", "timings", "timeline", "failure"] {
+        for name in ["state", "phase", "timings", "timeline", "phases", "failure"] {
             view[name] = record.newestEvent?["data"]?[name] ?? .null
         }
         view["startup_s"] = record.readyEvent?["data"]?["timings"]?["assignment_to_ready_s"] ?? .null
         view["last_event_at"] = record.lastEventAt.map(JSONValue.string) ?? .null
         view["events"] = .integer(Int64(record.eventCount))
         view["incarnation"] = .integer(record.incarnation)
+        view["liveness"] = .object([
+            "status": .string(look.status.rawValue), "silent_s": look.silence.map(JSONValue.number) ?? .null,
+        ])
+        view["heartbeat"] = look.beat.map { heartbeat($0.heartbeat, age: look.beatAge, whole: withHeartbeat) } ?? .null
         view["sequence_gaps"] = .array(record.sequenceGaps.map(gap))
         return .object(view)
+    }
+
+    /// What the node pushed is newer than any event; it is shown beside what the events say, not mixed with it.
+    private static func heartbeat(_ heartbeat: NodeHeartbeat, age: Double?, whole: Bool) -> JSONValue {
+        var fields: [String: JSONValue] = [
+            "age_s": age.map(JSONValue.number) ?? .null, "state": .string(heartbeat.state),
+            "phase": heartbeat.phase.map(JSONValue.string) ?? .null,
+            "fraction": heartbeat.fraction.map(JSONValue.number) ?? .null,
+        ]
+        if whole { fields["document"] = (try? JSONReader.parse(heartbeat.text)) ?? .null }
+        return .object(fields)
     }
 
     private static func gap(_ gap: SequenceGap) -> JSONValue {

@@ -22,11 +22,12 @@ struct Problem: Error, Equatable, Sendable {
             "status": .integer(Int64(status)),
             "detail": .string(detail),
         ]
-        if !faults.isEmpty {
-            document["errors"] = .array(
-                faults.map { .object(["field": .string($0.field), "problem": .string($0.problem)]) })
-        }
+        if !faults.isEmpty { document["errors"] = Self.errors(faults) }
         return .object(document)
+    }
+
+    static func errors(_ faults: [FieldFault]) -> JSONValue {
+        .array(faults.map { .object(["field": .string($0.field), "problem": .string($0.problem)]) })
     }
 }
 
@@ -58,7 +59,11 @@ extension Problem {
     }
 
     static func contentTooLarge(limit: Int) -> Problem {
-        Problem(status: 413, title: "Content too large", detail: "the body may have at most \(limit) bytes")
+        contentTooLarge("the body may have at most \(limit) bytes")
+    }
+
+    static func contentTooLarge(_ detail: String) -> Problem {
+        Problem(status: 413, title: "Content too large", detail: detail)
     }
 
     static func unsupportedMediaType(_ detail: String) -> Problem {
@@ -71,10 +76,11 @@ extension Problem {
             faults: document.faults)
     }
 
-    static func unavailable(_ detail: String) -> Problem {
+    /// - Parameter seconds: when to come back.
+    static func unavailable(_ detail: String, retryAfter seconds: Int = 5) -> Problem {
         Problem(
             status: 503, title: "Service unavailable", detail: detail,
-            headers: [Header(name: "Retry-After", value: "5")])
+            headers: [Header(name: "Retry-After", value: "\(seconds)")])
     }
 
     static let internalError = Problem(

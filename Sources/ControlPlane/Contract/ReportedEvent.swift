@@ -8,66 +8,60 @@ package struct ReportedEvent: Equatable, Sendable {
     /// Rises per node from 1; says which of two events is the newer, whatever order they arrive in.
     package let sequence: Int64
     package let type: String
+    /// Of the node, where the event says it.
+    package let state: String?
     /// As sent.
-    package let document: JSONValue
+    package let text: String
+    /// What a `ready` event says about the start that it ends.
+    package let start: ReportedStart?
 
     package static let readyType = "io.crosslogic.node.ready.v1"
     package static let agentStartedType = "io.crosslogic.node.agent_started.v1"
-    package static let maximumBatch = 100
 
-    /// One event.
-    package static func one(_ body: JSONValue, of node: String) throws(InvalidDocument) -> ReportedEvent {
-        var reader = FieldReader(body)
-        guard let event = read(&reader, body, node: node) else { throw InvalidDocument(faults: reader.faults) }
-        return event
-    }
-
-    /// A batch, all or nothing (CloudEvents JSON batch format: an array).
-    package static func batch(_ body: JSONValue, of node: String) throws(InvalidDocument) -> [ReportedEvent] {
-        guard let items = body.arrayValue else {
-            throw InvalidDocument(faults: [FieldFault(field: "body", problem: "must be an array, not \(body.kind)")])
-        }
-        guard items.count <= maximumBatch else {
-            let problem = "has \(items.count) events, at most \(maximumBatch) are allowed"
-            throw InvalidDocument(faults: [FieldFault(field: "body", problem: problem)])
-        }
-        var events: [ReportedEvent] = []
-        var faults: [FieldFault] = []
-        for (index, item) in items.enumerated() {
-            var reader = FieldReader(item, path: "[\(index)]")
-            if let event = read(&reader, item, node: node) { events.append(event) }
-            faults += reader.faults
-        }
-        guard faults.isEmpty else { throw InvalidDocument(faults: faults) }
-        return events
-    }
-
-    /// Nil exactly when the reader has faults.
-    private static func read(_ reader: inout FieldReader, _ body: JSONValue, node: String) -> ReportedEvent? {
+    /// - Parameter text: as the event was sent; rendered anew where nobody has it.
+    package init(
+        _ body: JSONValue, text: String? = nil, of node: String, path: String = ""
+    ) throws(InvalidDocument) {
+        var reader = FieldReader(body, path: path)
         if let version = reader.requiredString("specversion", maximumLength: 16), version != "1.0" {
             reader.fault("specversion", "must be \"1.0\"")
         }
         let id = reader.requiredString("id", maximumLength: 128)
+        if let id, !id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+            reader.fault("id", "must be of printable ASCII characters without blanks")
+        }
         if let source = reader.requiredString("source", maximumLength: 256), source != "/nodes/\(node)" {
             reader.fault("source", "must be /nodes/\(node), the node this token belongs to")
         }
         let type = reader.requiredString("type", maximumLength: 128)
-        if let type, !type.hasPrefix("io.crosslogic.node.") {
-            reader.fault("type", "must begin with io.crosslogic.node.")
+        if let type, type.wholeMatch(of: /io\.crosslogic\.node\.[a-z0-9_]+\.v[0-9]+/) == nil {
+            reader.fault("type", "must look like io.crosslogic.node.phase.v1")
         }
-        _ = reader.requiredString("time", maximumLength: 64)
-        let sequence = readSequence(&reader)
-        readData(&reader, node: node)
-        guard reader.faults.isEmpty, let id, let type, let sequence else { return nil }
-        return ReportedEvent(id: id, sequence: sequence, type: type, document: body)
+        if let content = reader.string("datacontenttype"), content != "application/json" {
+            reader.fault("datacontenttype", "must be application/json")
+        }
+        if let time = reader.requiredString("time", maximumLength: 64), WallClock.seconds(rfc3339: time) == nil {
+            reader.fault("time", "must be a time such as 2026-01-02T03:04:05.678Z (RFC 3339)")
+        }
+        let sequence = Self.readSequence(&reader)
+        Self.readData(&reader, node: node)
+        guard reader.faults.isEmpty, let id, let type, let sequence else {
+            throw InvalidDocument(faults: reader.faults)
+        }
+        self.id = id
+        self.sequence = sequence
+        self.type = type
+        state = body["data"]?["state"]?.stringValue
+        self.text = text ?? String(decoding: body.rendered(), as: UTF8.self)
+        start = type == Self.readyType ? ReportedStart(body["data"]) : nil
     }
 
-    /// Decimal digits, padded with zeros so that texts sort like numbers.
+    /// Sixteen decimal digits, so that texts sort like numbers.
     private static func readSequence(_ reader: inout FieldReader) -> Int64? {
         guard let text = reader.requiredString("sequence", maximumLength: 20) else { return nil }
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        guard text.utf8.allSatisfy(digits.contains), let number = Int64(text), number > 0 else {
-            reader.fault("sequence", "must be a positive number as decimal digits, such as 0000000000000012")
+        guard text.utf8.count == 16, text.utf8.allSatisfy(digits.contains), let number = Int64(text), number > 0 else {
+            reader.fault("sequence", "must be a positive number as sixteen decimal digits, such as 0000000000000012")
             return nil
         }
         return number

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Locking
 
 /// Too many polls wait already. The node asks again later.
 struct TooManyWatchers: Error {
@@ -40,6 +40,11 @@ package final class AssignmentWatchers: Sendable {
         let key = try register(continuation, for: node)
         defer { unregister(key, for: node) }
         return try await body(AssignmentWatch(news: news, continuation: continuation))
+    }
+
+    /// Polls that wait now.
+    var waiting: Int {
+        state.withLock { $0.count }
     }
 
     /// Wakes everyone who waits for news of `node`.

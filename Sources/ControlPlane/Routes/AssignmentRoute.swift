@@ -5,6 +5,7 @@ internal import Hummingbird
 /// The node's side of an assignment: a GET that may wait for the next generation.
 struct AssignmentRoute: Sendable {
     let store: NodeStore
+    let fleet: Fleet
     let watchers: AssignmentWatchers
     let authentication: NodeAuthentication
     /// Handed out with every assignment.
@@ -19,6 +20,7 @@ struct AssignmentRoute: Sendable {
 
     private func respond(_ request: Request, _ context: some RequestContext) async throws -> Response {
         let node = try await authentication.node(of: request, context)
+        if !node.isRevoked { fleet.heard(node.id) }
         var query = QueryReader(request)
         let wait = query.integer("wait", in: 0...Self.maximumWait, default: 0)
         try query.finish()
@@ -38,6 +40,9 @@ struct AssignmentRoute: Sendable {
     }
 
     private func answer(_ node: AuthenticatedNode, known: String?) async throws -> Response {
+        if let entry = store.directory[node.id], !entry.isRevoked, EntityTag.isListed(entry.tag, in: known) {
+            return Response(status: .notModified, headers: [.eTag: entry.tag])
+        }
         guard let assignment = try await store.assignment(of: node.id) else {
             throw Problem.notFound("node \(node.id) has no assignment")
         }

@@ -2,8 +2,11 @@
 /// the node's end.
 enum EntityTag {
     static func of(_ assignment: StoredAssignment) -> String {
-        let end = assignment.endRevision > 0 ? ".\(assignment.endRevision)" : ""
-        return "\"\(assignment.generation)\(end)\""
+        of(generation: assignment.generation, endRevision: assignment.endRevision)
+    }
+
+    static func of(generation: Int64, endRevision: Int64) -> String {
+        "\"\(generation)\(endRevision > 0 ? ".\(endRevision)" : "")\""
     }
 
     /// Whether `If-None-Match` lists it. The comparison is the weak one (RFC 9110 §13.1.2).

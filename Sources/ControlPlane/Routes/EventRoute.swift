@@ -1,9 +1,11 @@
+internal import AgentCore
 internal import AgentWire
 internal import Hummingbird
 
 /// Takes a node's events: one CloudEvent or a batch, any number of times, in any order.
 struct EventRoute: Sendable {
     let store: NodeStore
+    let fleet: Fleet
     let authentication: NodeAuthentication
 
     func add<Context>(to node: RouterGroup<Context>) {
@@ -13,21 +15,42 @@ struct EventRoute: Sendable {
     /// A revoked node is heard to the end: its last events say that it stopped.
     private func receive(_ request: Request, _ context: some RequestContext) async throws -> Response {
         let node = try await authentication.node(of: request, context)
-        let events: [ReportedEvent]
         switch request.mediaType {
         case "application/cloudevents+json", "application/json":
-            events = [try ReportedEvent.one(try await request.json(), of: node.id)]
+            return try await receiveOne(request, node)
         case "application/cloudevents-batch+json":
-            events = try ReportedEvent.batch(try await request.json(), of: node.id)
+            return try await receiveBatch(request, node)
         default:
             throw Problem.unsupportedMediaType(
                 "send application/cloudevents+json, application/json or application/cloudevents-batch+json")
         }
-        let accepted = try await store.append(events, to: node.id)
+    }
+
+    private func receiveOne(_ request: Request, _ node: AuthenticatedNode) async throws -> Response {
+        let bytes = try await request.bytes(atMost: Request.maximumBodyBytes)
+        let body = try Request.parsed { () throws(JSONSyntaxError) in try JSONReader.parse(bytes) }
+        let event = try ReportedEvent(body, text: String(decoding: bytes, as: UTF8.self), of: node.id)
+        let accepted = try await append([event], node).count { $0 == .accepted }
         return .json(
-            .object([
-                "accepted": .integer(Int64(accepted)), "duplicates": .integer(Int64(events.count - accepted)),
-            ]),
+            .object(["accepted": .integer(Int64(accepted)), "duplicates": .integer(Int64(1 - accepted))]),
             status: .accepted)
+    }
+
+    private func receiveBatch(_ request: Request, _ node: AuthenticatedNode) async throws -> Response {
+        let bytes = try await request.bytes(atMost: EventBatch.maximumBytes)
+        let elements = try Request.parsed { () throws(JSONSyntaxError) in try JSONReader.elements(bytes) }
+        guard let elements else {
+            throw Problem.invalid(
+                InvalidDocument(faults: [.init(field: "body", problem: "must be an array of events")]))
+        }
+        let batch = try EventBatch(elements, of: node.id)
+        return .json(batch.results(try await append(batch.events, node)))
+    }
+
+    private func append(_ events: [ReportedEvent], _ node: AuthenticatedNode) async throws -> [EventOutcome] {
+        let outcomes = events.isEmpty ? [] : try await store.append(events, to: node.id)
+        let newest = events.max { $0.sequence < $1.sequence }
+        if !node.isRevoked { fleet.heard(node.id, state: newest?.state) }
+        return outcomes
     }
 }

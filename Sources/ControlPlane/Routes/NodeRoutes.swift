@@ -6,6 +6,7 @@ internal import Hummingbird
 /// The operator's side: create, look at, change and revoke nodes.
 struct NodeRoutes: Sendable {
     let store: NodeStore
+    let fleet: Fleet
     let watchers: AssignmentWatchers
     /// Where models live unless a request says otherwise.
     let bucket: String?
@@ -39,14 +40,14 @@ struct NodeRoutes: Sendable {
         let after = query.text("after")
         try query.finish()
         let records = try await store.records(after: after, limit: limit)
-        var page: [String: JSONValue] = ["nodes": .array(records.map(NodeView.of))]
+        var page: [String: JSONValue] = ["nodes": .array(records.map { NodeView.of($0, fleet.look(at: $0.id)) })]
         if records.count == limit, let last = records.last { page["next"] = .string(last.id) }
         return .json(.object(page))
     }
 
     private func show(_ id: String) async throws -> Response {
         guard let record = try await store.record(of: id) else { throw Self.unknown(id) }
-        return .json(NodeView.of(record))
+        return .json(NodeView.of(record, fleet.look(at: id), withHeartbeat: true))
     }
 
     private func replace(_ id: String, _ request: Request) async throws -> Response {
@@ -64,6 +65,7 @@ struct NodeRoutes: Sendable {
 
     private func revoke(_ id: String) async throws -> Response {
         guard try await store.revoke(id) else { throw Self.unknown(id) }
+        fleet.remove(id)
         watchers.notify(id)
         return Response(status: .noContent)
     }
@@ -77,7 +79,8 @@ struct NodeRoutes: Sendable {
         guard let record = try await store.record(of: id) else { throw Self.unknown(id) }
         let events = try await store.events(
             of: id, incarnation: incarnation > 0 ? incarnation : record.incarnation, after: after, limit: Int(limit))
-        return .json(.object(["events": .array(events)]))
+        // As they were sent: nothing is parsed on the way out.
+        return .json(text: "{\"events\":[\(events.joined(separator: ","))]}")
     }
 
     private static func summary(_ id: String, generation: Int64) -> [String: JSONValue] {

@@ -4,6 +4,8 @@ internal import Logging
 
 /// Turns whatever a route throws into an RFC 9457 problem. What is not the client's doing is logged here, once.
 struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
+    let methods: PathMethods
+
     func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
@@ -22,8 +24,11 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             return .invalid(document)
         case let limit as TooManyWatchers:
             return .unavailable(limit.detail)
+        case is StoreOverloaded:
+            return .unavailable("more events wait for the disk than there is room for", retryAfter: 1)
         case let error as HTTPError where error.status == .notFound:
-            return .notFound("there is no \(request.method.rawValue) \(request.uri.path)")
+            if let allowed = methods.allowed(for: request.uri.path) { return .methodNotAllowed(allowed) }
+            return .notFound("there is no \(request.uri.path)")
         case let error as HTTPError:
             return Problem(status: error.status.code, title: error.status.reasonPhrase, detail: error.body ?? "")
         case is CancellationError:

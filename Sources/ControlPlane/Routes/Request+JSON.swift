@@ -6,27 +6,30 @@ extension Request {
     /// Bytes; no document of this contract comes near.
     static let maximumBodyBytes = 1 << 20
 
-    /// The body as one JSON document, bounded in bytes and in depth before it is parsed.
+    /// The body as one JSON document, bounded in bytes and in depth.
     /// - Throws: `Problem` 413 or 400.
-    func json() async throws -> JSONValue {
-        let limit = Self.maximumBodyBytes
+    func json(atMost limit: Int = maximumBodyBytes) async throws -> JSONValue {
+        let bytes = try await bytes(atMost: limit)
+        return try Self.parsed { () throws(JSONSyntaxError) in try JSONReader.parse(bytes) }
+    }
+
+    static func parsed<Value>(_ parse: () throws(JSONSyntaxError) -> Value) throws(Problem) -> Value {
+        do {
+            return try parse()
+        } catch {
+            throw Problem.badRequest(error.reason)
+        }
+    }
+
+    /// - Throws: `Problem` 413.
+    func bytes(atMost limit: Int) async throws -> [UInt8] {
         if let announced = headers[.contentLength].flatMap(Int.init), announced > limit {
             throw Problem.contentTooLarge(limit: limit)
         }
-        let buffer: ByteBuffer
         do {
-            buffer = try await body.collect(upTo: limit)
+            return Array(try await body.collect(upTo: limit).readableBytesView)
         } catch is NIOTooManyBytesError {
             throw Problem.contentTooLarge(limit: limit)
-        }
-        let bytes = Array(buffer.readableBytesView)
-        guard JSONDepth.isWithinLimit(bytes) else {
-            throw Problem.badRequest("the body nests deeper than \(JSONDepth.maximum) levels")
-        }
-        do {
-            return try JSONValue.parse(bytes)
-        } catch {
-            throw Problem.badRequest(error.reason)
         }
     }
 

@@ -15,6 +15,12 @@ extension Response {
         return Response(status: status, headers: headers, body: body)
     }
 
+    /// A document that is text already.
+    static func json(text: String) -> Response {
+        let headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
     static func problem(_ problem: Problem) -> Response {
         var headers = HTTPFields()
         for header in problem.headers {

@@ -1,28 +1,68 @@
-package import AgentWire
+internal import AgentWire
 internal import GRDB
 
 extension NodeStore {
     /// Events kept per node; the oldest go first. A node makes some thirty per start.
     package static let eventsKept = 2000
 
-    /// How many of the events were new; the others had arrived before.
+    /// On disk when it returns, in the order of `events`.
+    ///
+    /// Not cancelled with its task: the transaction is shared with other nodes.
+    /// - Throws: `StoreOverloaded`, `StoreFailure`.
     package func append(
         _ events: [ReportedEvent], to id: String, keeping kept: Int = eventsKept
-    ) async throws -> Int {
-        let now = Self.now()
-        return try await write { database in
-            var accepted = 0
-            for event in events where try Self.insert(event, of: id, at: now, database) {
-                accepted += 1
-            }
-            try database.execute(sql: "UPDATE nodes SET last_event_at = ? WHERE id = ?", arguments: [now, id])
-            try Self.forget(beyond: kept, of: id, database)
-            return accepted
+    ) async throws -> [EventOutcome] {
+        try await withCheckedThrowingContinuation { continuation in
+            append(events, to: id, keeping: kept) { continuation.resume(with: $0) }
         }
     }
 
-    /// As stored, in order of sequence, those after the sequence `after`.
-    package func events(of id: String, incarnation: Int64, after: Int64, limit: Int) async throws -> [JSONValue] {
+    /// The same, `done` being called on the database's queue.
+    func append(
+        _ events: [ReportedEvent], to id: String, keeping kept: Int = eventsKept,
+        done: @escaping @Sendable (Result<[EventOutcome], any Error>) -> Void
+    ) {
+        let entry = EventQueue.Entry(node: id, events: events, kept: kept, done: done)
+        do {
+            if try eventQueue.add(entry) { commitWaiting() }
+        } catch {
+            done(.failure(error))
+        }
+    }
+
+    /// One transaction, then the next one behind whoever else wants to write meanwhile.
+    private func commitWaiting() {
+        writeInOrder { [self] database in
+            let entries = eventQueue.take()
+            guard !entries.isEmpty else { return }
+            let outcomes = Result { try Self.commit(entries, database) }
+            for (index, entry) in entries.enumerated() {
+                entry.done(outcomes.map { $0[index] }.mapError(failure))
+            }
+            commitWaiting()
+        }
+    }
+
+    private static func commit(_ entries: [EventQueue.Entry], _ database: Database) throws -> [[EventOutcome]] {
+        var outcomes: [[EventOutcome]] = []
+        try database.inTransaction {
+            let now = now()
+            outcomes = try entries.map { entry in
+                let outcomes = try entry.events.map { event in
+                    try insert(event, of: entry.node, at: now, database) ? EventOutcome.accepted : .duplicate
+                }
+                try database.cachedStatement(sql: "UPDATE nodes SET last_event_at = ? WHERE id = ?")
+                    .execute(arguments: [now, entry.node])
+                try forget(beyond: entry.kept, of: entry.node, database)
+                return outcomes
+            }
+            return .commit
+        }
+        return outcomes
+    }
+
+    /// As they were sent, in order of sequence, those after the sequence `after`.
+    package func events(of id: String, incarnation: Int64, after: Int64, limit: Int) async throws -> [String] {
         try await read { database in
             try String.fetchAll(
                 database,
@@ -32,7 +72,6 @@ extension NodeStore {
                     """,
                 arguments: [id, incarnation, after, min(limit, Self.maximumPage)]
             )
-            .map(Self.document)
         }
     }
 
@@ -41,14 +80,17 @@ extension NodeStore {
         _ event: ReportedEvent, of id: String, at time: String, _ database: Database
     ) throws -> Bool {
         let known = try Int.fetchOne(
-            database, sql: "SELECT 1 FROM events WHERE node_id = ? AND id = ?", arguments: [id, event.id])
+            database.cachedStatement(sql: "SELECT 1 FROM events WHERE node_id = ? AND id = ?"),
+            arguments: [id, event.id])
         guard known == nil, let incarnation = try incarnation(of: event, from: id, database) else { return false }
-        try database.execute(
+        try database.cachedStatement(
             sql: """
                 INSERT INTO events (node_id, id, incarnation, sequence, type, received_at, document)
                 VALUES (?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [id, event.id, incarnation, event.sequence, event.type, time, text(event.document)])
+                """
+        )
+        .execute(arguments: [id, event.id, incarnation, event.sequence, event.type, time, event.text])
+        if let start = event.start { try insert(start, endedBy: event.id, of: id, at: time, database) }
         return true
     }
 
@@ -60,14 +102,16 @@ extension NodeStore {
         of event: ReportedEvent, from id: String, _ database: Database
     ) throws -> Int64? {
         let node = try Row.fetchOne(
-            database, sql: "SELECT incarnation, seen_through FROM nodes WHERE id = ?", arguments: [id])
+            database.cachedStatement(sql: "SELECT incarnation, seen_through FROM nodes WHERE id = ?"),
+            arguments: [id])
         guard let node else { return nil }
         let current: Int64 = node["incarnation"]
         if event.sequence <= (node["seen_through"] as Int64) {
             guard event.type == ReportedEvent.agentStartedType else { return nil }
         } else {
             let taken = try Int.fetchOne(
-                database, sql: "SELECT 1 FROM events WHERE node_id = ? AND incarnation = ? AND sequence = ?",
+                database.cachedStatement(
+                    sql: "SELECT 1 FROM events WHERE node_id = ? AND incarnation = ? AND sequence = ?"),
                 arguments: [id, current, event.sequence])
             if taken == nil { return current }
         }
@@ -79,11 +123,11 @@ extension NodeStore {
 
     private static func forget(beyond kept: Int, of id: String, _ database: Database) throws {
         let newest = try Row.fetchOne(
-            database,
-            sql: """
-                SELECT incarnation, sequence FROM events WHERE node_id = ?
-                ORDER BY incarnation DESC, sequence DESC LIMIT 1 OFFSET ?
-                """,
+            database.cachedStatement(
+                sql: """
+                    SELECT incarnation, sequence FROM events WHERE node_id = ?
+                    ORDER BY incarnation DESC, sequence DESC LIMIT 1 OFFSET ?
+                    """),
             arguments: [id, kept])
         guard let newest else { return }
         let incarnation: Int64 = newest["incarnation"]

@@ -28,12 +28,13 @@ extension NodeStore {
                 arguments: [id, Data(token.bytes), now])
             try Self.insert(request, generation: 1, of: id, at: now, into: database)
         }
+        directory.add(id, token: token)
     }
 
     /// A new generation; the ones before it stay as history.
     package func replaceAssignment(of id: String, with request: NodeRequest) async throws -> NodeChange {
         let now = Self.now()
-        return try await write { database in
+        let change: NodeChange = try await write { database in
             let found = try Row.fetchOne(
                 database, sql: "SELECT generation, revoked_at FROM nodes WHERE id = ?", arguments: [id])
             guard let found else { return .unknown }
@@ -45,28 +46,46 @@ extension NodeStore {
             try Self.insert(request, generation: generation, of: id, at: now, into: database)
             return .done(generation: generation)
         }
+        if case .done(let generation) = change { directory.advance(id, to: generation) }
+        return change
     }
 
     /// For good. False where there is no such node.
     package func revoke(_ id: String) async throws -> Bool {
         let now = Self.now()
-        return try await write { database in
+        let isKnown = try await write { database in
             try database.execute(
                 sql: "UPDATE nodes SET revoked_at = COALESCE(revoked_at, ?) WHERE id = ?", arguments: [now, id])
             return database.changesCount > 0
         }
+        if isKnown { directory.revoke(id) }
+        return isKnown
     }
 
+    /// Asks the database only where the token is the wrong one.
     package func owner(of token: TokenDigest, claiming id: String) async throws -> TokenOwner {
-        try await read { database in
-            let stored = try Data.fetchOne(
-                database, sql: "SELECT token_sha256 FROM nodes WHERE id = ?", arguments: [id])
-            guard let stored else { return .unknownNode }
-            if TokenDigest(stored: Array(stored)) == token { return .thisNode }
-            let other = try Int.fetchOne(
+        guard let entry = directory[id] else { return .unknownNode }
+        if entry.token == token { return .thisNode }
+        let other = try await read { database in
+            try Int.fetchOne(
                 database, sql: "SELECT 1 FROM nodes WHERE token_sha256 = ?", arguments: [Data(token.bytes)])
-            return other == nil ? .nobody : .anotherNode
         }
+        return other == nil ? .nobody : .anotherNode
+    }
+
+    /// Every node, as the directory needs it.
+    static func entries(_ database: Database) throws -> [String: NodeDirectory.Entry] {
+        var entries: [String: NodeDirectory.Entry] = [:]
+        let rows = try Row.fetchCursor(
+            database,
+            sql: "SELECT id, token_sha256, generation, end_revision, revoked_at, last_event_at FROM nodes")
+        while let row = try rows.next() {
+            guard let token = TokenDigest(stored: Array(row["token_sha256"] as Data)) else { continue }
+            entries[row["id"]] = NodeDirectory.Entry(
+                token: token, generation: row["generation"], endRevision: row["end_revision"],
+                isRevoked: row["revoked_at"] as String? != nil, wasHeard: row["last_event_at"] as String? != nil)
+        }
+        return entries
     }
 
     /// The current one. Nil where there is no such node.

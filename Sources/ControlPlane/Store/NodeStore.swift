@@ -9,21 +9,25 @@ internal import GRDB
 package final class NodeStore: Sendable {
     private let pool: DatabasePool
     /// Keeps the folder ours until the last access is over.
-    private let directory: DataDirectory
+    private let folder: DataDirectory
+    package let directory: NodeDirectory
+    let eventQueue: EventQueue
 
     /// Opens or creates the database. Blocks, so it belongs before the server's start.
     /// - Throws: `StoreFailure`.
-    package init(directory path: String) throws(StoreFailure) {
-        directory = try DataDirectory(path)
+    package init(directory path: String, maximumWaitingEvents: Int = 16_384) throws(StoreFailure) {
+        eventQueue = EventQueue(maximumEntries: maximumWaitingEvents)
+        folder = try DataDirectory(path)
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
         do {
-            pool = try DatabasePool(path: directory.databasePath, configuration: configuration)
+            pool = try DatabasePool(path: folder.databasePath, configuration: configuration)
             // GRDB's NORMAL may lose the last commits with the power; 202 promises a node that it may forget an event.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try Schema.migrator.migrate(pool)
+            directory = NodeDirectory(try pool.read(Self.entries))
         } catch {
-            throw Self.failure(error, path: directory.databasePath)
+            throw Self.failure(error, path: folder.databasePath)
         }
     }
 
@@ -32,7 +36,7 @@ package final class NodeStore: Sendable {
         do {
             return try await pool.read(value)
         } catch let error as DatabaseError {
-            throw Self.failure(error, path: directory.databasePath)
+            throw Self.failure(error, path: folder.databasePath)
         }
     }
 
@@ -41,8 +45,18 @@ package final class NodeStore: Sendable {
         do {
             return try await pool.write(updates)
         } catch let error as DatabaseError {
-            throw Self.failure(error, path: directory.databasePath)
+            throw Self.failure(error, path: folder.databasePath)
         }
+    }
+
+    /// Behind everything that was asked for before; does not wait.
+    func writeInOrder(_ updates: @escaping @Sendable (Database) -> Void) {
+        pool.asyncWriteWithoutTransaction(updates)
+    }
+
+    /// What a caller is told of an error of the database.
+    func failure(_ error: any Error) -> any Error {
+        error is DatabaseError ? Self.failure(error, path: folder.databasePath) : error
     }
 
     /// GRDB's description leaves out the values of a statement, and so any secret.
@@ -60,6 +74,6 @@ package final class NodeStore: Sendable {
     }
 
     static func document(_ text: String) throws -> JSONValue {
-        try JSONValue.parse(Array(text.utf8))
+        try JSONReader.parse(Array(text.utf8))
     }
 }

@@ -7,17 +7,14 @@ enum Schema {
         migrator.registerMigration("1 nodes, assignments, events") { database in
             try database.execute(sql: version1)
         }
-        migrator.registerMigration("2 announced ends") { database in
+        migrator.registerMigration("2 starts") { database in
             try database.execute(sql: version2)
+        }
+        migrator.registerMigration("3 announced ends") { database in
+            try database.execute(sql: version3)
         }
         return migrator
     }
-
-    /// `end_revision` counts what was said about the end of a node, so that a poll that waits is told.
-    private static let version2 = """
-        ALTER TABLE nodes ADD COLUMN end_document TEXT;
-        ALTER TABLE nodes ADD COLUMN end_revision INTEGER NOT NULL DEFAULT 0;
-        """
 
     /// `number` is the order of creation. The secret of a callback has a column of its own, so that `document` may be
     /// shown as it is.
@@ -60,5 +57,29 @@ enum Schema {
 
         CREATE INDEX events_by_sequence ON events (node_id, incarnation, sequence);
         CREATE INDEX events_by_type ON events (node_id, type, incarnation, sequence);
+        """
+
+    /// A start outlives the events that told of it: retention takes those of a busy node within days.
+    private static let version2 = """
+        CREATE TABLE starts (
+            number INTEGER PRIMARY KEY,
+            node_id TEXT NOT NULL REFERENCES nodes (id),
+            event_id TEXT NOT NULL,
+            model TEXT NOT NULL,
+            gpu TEXT,
+            vllm_version TEXT,
+            startup_s REAL NOT NULL,
+            phases TEXT NOT NULL,
+            finished_at TEXT NOT NULL,
+            UNIQUE (node_id, event_id)
+        ) STRICT;
+
+        CREATE INDEX starts_by_kind ON starts (model, gpu, vllm_version, number);
+        """
+
+    /// `end_revision` counts what was said about the end of a node, so that a poll that waits is told.
+    private static let version3 = """
+        ALTER TABLE nodes ADD COLUMN end_document TEXT;
+        ALTER TABLE nodes ADD COLUMN end_revision INTEGER NOT NULL DEFAULT 0;
         """
 }

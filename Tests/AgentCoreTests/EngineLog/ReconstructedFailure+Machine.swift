@@ -74,6 +74,14 @@ extension ReconstructedFailure {
                 "RuntimeError: The NVIDIA driver on your system is too old (found version 12080). Please update your "
                     + "GPU driver.")),
         ReconstructedFailure(
+            "a quantization newer than the GPU", .driver, "Worker", "Minimum capability",
+            log: inWorker(
+                "ValueError: The quantization method fp8 is not supported for the current GPU. Minimum capability: 89. "
+                    + "Current capability: 80.")),
+        ReconstructedFailure(
+            "another process holds the GPU alone", .gpuBusy, "Worker", "busy or unavailable",
+            log: inWorker("RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable")),
+        ReconstructedFailure(
             "no GPU", .driver, "APIServer", "Failed to infer device type",
             log: inServer("RuntimeError: Failed to infer device type, please set the environment variable")),
         ReconstructedFailure(

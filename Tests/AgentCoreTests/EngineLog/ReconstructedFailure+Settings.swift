@@ -11,6 +11,12 @@ extension ReconstructedFailure {
                 "botocore.exceptions.ClientError: An error occurred (InvalidAccessKeyId) when calling the "
                     + "ListObjectsV2 operation: The Access Key Id you provided does not exist in our records.")),
         ReconstructedFailure(
+            "a clock that is wrong", .clockSkewed, "APIServer", "RequestTimeTooSkewed",
+            log: inServer(
+                "botocore.exceptions.ClientError: An error occurred (RequestTimeTooSkewed) when calling the "
+                    + "ListObjectsV2 operation: The difference between the request time and the server's time is too "
+                    + "large.")),
+        ReconstructedFailure(
             "a store that does not answer", .endpointStalled, "APIServer", "Read timeout on endpoint URL",
             log: inServer(
                 "botocore.exceptions.ReadTimeoutError: Read timeout on endpoint URL: \"http://127.0.0.1:9/models\"")),
@@ -24,6 +30,18 @@ extension ReconstructedFailure {
                 repeating: "\u{1B}[m\u{1B}[0;31m[2026-11-21 18:43:24.666] [ERROR  ] [1 2] [client.cc:364 @ f] "
                     + "Failed to download s3 object of request 1 :  (http_status=500)\n", count: 558)
                 + inWorker("ValueError: Could not receive response from libstreamer due to: b'File access error'")),
+        ReconstructedFailure(
+            "unreadable weights, the request itself refused", .weightsUnreadable, "Worker", "runai_request",
+            log: inWorker("Exception: Could not send runai_request to libstreamer due to: b'File access error'")),
+        ReconstructedFailure(
+            "a gated model of the hub", .credentialsRejected, "APIServer", "gated repo",
+            log: inServer(
+                "OSError: You are trying to access a gated repo.\n"
+                    + "Make sure to have access to it at https://huggingface.co/meta-llama/Llama-3.1-8B.")),
+        ReconstructedFailure(
+            "no configuration under the address", .modelMissing, "APIServer", "Can't load the configuration",
+            log: inServer("OSError: Can't load the configuration of 's3://models/llama'. If you were trying to load it")
+        ),
         ReconstructedFailure(
             "a tensor of another shape", .weightsFormat, "Worker", "exceeds dimension size",
             log: inWorker("RuntimeError: start (0) + length (1152) exceeds dimension size (1024).")),
@@ -65,6 +83,16 @@ extension ReconstructedFailure {
                 "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n"
                     + "  Value error, User-specified max_model_len (1048576) is greater than the derived max_model_len "
                     + "(max_position_embeddings=131072)")),
+        ReconstructedFailure(
+            "a tokenizer that this vLLM does not know", .badModelConfig, "APIServer", "Tokenizer class",
+            log: inServer("ValueError: Tokenizer class NewTokenizer does not exist or is not currently imported.")),
+        ReconstructedFailure(
+            "no compiler for Triton", .toolchainMissing, "Worker", "C compiler",
+            log: inWorker("RuntimeError: Failed to find C compiler. Please specify via CC environment variable.")),
+        ReconstructedFailure(
+            "no nvcc for Inductor", .toolchainMissing, "Worker", "nvcc",
+            log: inWorker(
+                "torch._inductor.exc.InductorError: FileNotFoundError: [Errno 2] No such file or directory: 'nvcc'")),
         ReconstructedFailure(
             "something new", .unknown, "Worker", "FluxCapacitorError: 1.21 GW",
             log: inWorker("vllm.flux.FluxCapacitorError: 1.21 GW")),

@@ -20,7 +20,7 @@ struct ReconstructedFailureTests {
     func complete() {
         let examples = Set(ReconstructedFailure.all.map(\.expected) + Transcript.all.compactMap(\.failure))
         // Said by the agent itself, not by a log.
-        let elsewhere: Set<FailureClass> = [.engineLog, .engineUnkillable, .canaryFailed, .clockSkewed]
+        let elsewhere: Set<FailureClass> = [.engineLog, .engineUnkillable, .canaryFailed]
         #expect(examples.union(elsewhere) == Set(FailureClass.allCases))
     }
 

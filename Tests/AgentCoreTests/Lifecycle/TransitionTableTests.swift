@@ -33,7 +33,10 @@ internal import Testing
     private static let events: [NodeEvent] =
         [
             .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
-            .preparationFailed(generation: 1, retriable),
+            .preparationFailed(generation: 1, retriable), .preparationAbandoned(generation: 1),
+            .downloadBegan(
+                generation: 1, ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
+            .downloadMoved(generation: 1, bytes: 1),
             .engineAdopted(.sample(), pid: 100, startedAt: BootInstant(nanoseconds: 0)), .engineStarted(pid: 100),
             .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
             .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,

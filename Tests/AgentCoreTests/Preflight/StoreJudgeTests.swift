@@ -22,12 +22,12 @@ struct StoreJudgeTests {
     }
 
     private func troubles(
-        _ assignment: Assignment = .sample(), streams: Bool = true, expiresAt: Double? = nil,
+        _ assignment: Assignment = .sample(), use: StoreJudge.Use = .streamed, expiresAt: Double? = nil,
         change: (inout ObservedStore) -> Void
     ) -> [PreflightFinding] {
         var store = Self.healthy()
         change(&store)
-        let judge = StoreJudge(store, for: assignment, streams: streams, wallTime: 1000, expiresAt: expiresAt)
+        let judge = StoreJudge(store, for: assignment, use: use, wallTime: 1000, expiresAt: expiresAt)
         return judge.findings().filter { $0.level > .ok }
     }
 
@@ -40,7 +40,7 @@ struct StoreJudgeTests {
 
     @Test("A healthy store has nothing to find fault with, and every check says so")
     func nothing() {
-        let findings = StoreJudge(Self.healthy(), for: .sample(), streams: true, wallTime: 1000).findings()
+        let findings = StoreJudge(Self.healthy(), for: .sample(), use: .streamed, wallTime: 1000).findings()
         #expect(findings.allSatisfy { $0.level == .ok })
         #expect(
             Set(findings.map(\.check)) == [
@@ -194,7 +194,7 @@ struct StoreJudgeTests {
 
     @Test("Where the weights are not streamed, nothing about them stops a start")
     func otherLoader() {
-        #expect(troubles(streams: false, change: remove("model-00003-of-00004.safetensors")).map(\.level) == [.warn])
+        #expect(troubles(use: .unknown, change: remove("model-00003-of-00004.safetensors")).map(\.level) == [.warn])
     }
 
     @Test("A clock that is off and credentials about to expire are told")

@@ -6,18 +6,19 @@ struct MovementWatchTests {
     private static func at(_ seconds: Int64) -> BootInstant { BootInstant(nanoseconds: seconds * 1_000_000_000) }
 
     private static func vitals(
-        cpu: UInt64 = 0, log: UInt64 = 0, disk: UInt64 = 0, received: UInt64? = nil, connections: Int = 0
+        cpu: UInt64 = 0, log: UInt64 = 0, disk: UInt64 = 0, received: UInt64? = nil, connections: Int = 0,
+        gpu: UInt64? = nil
     )
         -> EngineVitals
     {
         EngineVitals(
             cpuTicks: [100: cpu], diskBytes: disk, logBytes: log,
-            traffic: received.map { EngineTraffic(receivedBytes: $0, connections: connections) })
+            traffic: received.map { EngineTraffic(receivedBytes: $0, connections: connections) }, gpuBytes: gpu)
     }
 
     private static let limit = Duration.seconds(60)
 
-    @Test("Any one sign of life is enough to go on", arguments: ["cpu", "log", "disk", "network"])
+    @Test("Any one sign of life is enough to go on", arguments: ["cpu", "log", "disk", "network", "gpu"])
     func oneSign(sign: String) {
         var watch = MovementWatch(since: Self.at(0))
         for second in Int64(1)...300 {
@@ -26,10 +27,21 @@ struct MovementWatchTests {
             case "cpu": watch.observe(Self.vitals(cpu: count * 25, received: 0), at: Self.at(second))
             case "log": watch.observe(Self.vitals(log: count, received: 0), at: Self.at(second))
             case "disk": watch.observe(Self.vitals(disk: count, received: 0), at: Self.at(second))
+            case "gpu": watch.observe(Self.vitals(received: 0, gpu: count << 24), at: Self.at(second))
             default: watch.observe(Self.vitals(received: count), at: Self.at(second))
             }
             #expect(watch.stall(isFetchingConfiguration: false, after: Self.limit, at: Self.at(second)) == nil)
         }
+    }
+
+    @Test("GPU memory that flickers, or of which nothing is known, is no sign of life")
+    func flicker() {
+        var watch = MovementWatch(since: Self.at(0))
+        for second in Int64(1)...59 {
+            let flicker: UInt64? = second % 3 == 0 ? nil : UInt64(second % 2) << 20
+            watch.observe(Self.vitals(gpu: flicker), at: Self.at(second))
+        }
+        #expect(watch.lastMovement <= Self.at(1))
     }
 
     @Test("A start without any sign of life is stalled, and not a second earlier than agreed")

@@ -108,4 +108,68 @@ struct StreamerTuningTests {
         #expect(row(nil, 1, 14_000_000_000) == nil)
         #expect(try #require(TuningMatrix.rows.last).gigabitsNeeded.rounded() == 93)
     }
+
+    @Test("Ranks share the reading where vLLM and streamer can, and each reads everything where they cannot")
+    func distributed() {
+        var assignment = Assignment.sample()
+        assignment.tensorParallelSize = 4
+        let shared = tuning(assignment, streamer: EngineVersion(0, 17))
+        #expect(shared.loading.value == WeightLoading(.streamer, isDistributed: true))
+        #expect(shared.copies == 1)
+        #expect(shared.memoryLimit.reason.contains("all ranks together"))
+        let apart = [
+            tuning(assignment, streamer: EngineVersion(0, 14)), tuning(assignment),
+            tuning(assignment, vllm: EngineVersion(0, 21), streamer: EngineVersion(0, 17)),
+            tuning(assignment, streamer: EngineVersion(0, 17), inherited: ["RUNAI_STREAMER_DIST": "0"]),
+            tuning(assignment, streamer: EngineVersion(0, 16)) { $0.availableMemory = 16 << 30 },
+        ]
+        #expect(apart.allSatisfy { $0.loading.value == WeightLoading(.streamer) && $0.copies == 4 })
+        #expect(tuning(streamer: EngineVersion(0, 17)).loading.value == WeightLoading(.streamer))
+    }
+
+    @Test("Files for exactly these ranks are read by the sharded loader, whose settings travel in the environment")
+    func sharded() {
+        let names = (0..<2).flatMap { rank in (0..<3).map { "model-rank-\(rank)-part-\($0).safetensors" } }
+        let store = ObservedStore(
+            endpoint: "https://store.test", bucket: "b", prefix: "p/",
+            listing: .objects(names.map { StoredObject(name: $0, bytes: 1_000) }, isComplete: true))
+        var assignment = Assignment.sample()
+        assignment.tensorParallelSize = 2
+        let fit = tuning(assignment, store: store)
+        #expect(fit.loading.value.format == .sharded)
+        #expect(fit.copies == 1)
+        #expect(fit.weightBytes == 6_000)
+        #expect(fit.variables.contains { $0.name == "RUNAI_STREAMER_CONCURRENCY" })
+        let command = EngineCommand.arguments(
+            for: assignment, on: EngineInstall(executable: "/v"),
+            placement: EnginePlacement(address: "::", port: 1, extraArguments: [], drainSeconds: 1),
+            loading: fit.loading.value)
+        #expect(command.contains("runai_streamer_sharded"))
+        #expect(!command.contains("--model-loader-extra-config"))
+        assignment.tensorParallelSize = 4
+        #expect(tuning(assignment, store: store).loading.value.format == .streamer)
+        #expect(tuning(assignment, vllm: EngineVersion(0, 11), store: store).loading.value.format == .streamer)
+    }
+
+    @Test("Connections are capped where descriptors would run out, and not elsewhere")
+    func connectionCap() {
+        let tight = tuning {
+            $0.descriptorLimit = 1_200
+            $0.linkSpeed = 25e9
+        }
+        #expect(tight.connectionCap.value == 11)
+        #expect(tight.variables.contains { $0.name == "RUNAI_STREAMER_S3_MAX_CONNECTIONS" })
+        #expect(tuning { $0.descriptorLimit = 1 << 20 }.connectionCap.value == nil)
+        #expect(tuning(inherited: ["RUNAI_STREAMER_S3_MAX_CONNECTIONS": "7"]).connectionCap.value == 7)
+    }
+
+    @Test("Without the streamer its settings stay out of the environment, and a download has its connections")
+    func downloaded() {
+        var assignment = Assignment.sample()
+        assignment.useRunaiStreamer = false
+        let tuning = tuning(assignment) { $0.linkSpeed = 25e9 }
+        #expect(tuning.loading.value == WeightLoading(.files))
+        #expect(tuning.variables.isEmpty)
+        #expect((8...64).contains(tuning.connections.value))
+    }
 }

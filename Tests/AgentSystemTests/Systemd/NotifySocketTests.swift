@@ -47,7 +47,7 @@ struct NotifySocketTests {
 }
 
 /// The service manager's end of NOTIFY_SOCKET.
-private final class DatagramSocket {
+final class DatagramSocket {
     private let descriptor: Int32
 
     init?(_ path: String) {

@@ -43,8 +43,8 @@ struct Client: Sendable {
         headers: HTTPFields = [:], body: String? = nil
     ) async throws -> Answer {
         var headers = headers
-        headers[.authorization] = token.map { "Bearer \($0)" }
-        headers[.contentType] = type
+        if let token { headers[.authorization] = "Bearer \(token)" }
+        if let type { headers[.contentType] = type }
         let response = try await test.executeRequest(
             uri: path, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) })
         return Answer(

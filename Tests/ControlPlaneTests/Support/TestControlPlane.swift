@@ -25,9 +25,9 @@ struct TestControlPlane {
 
     init(
         in folder: TemporaryFolder, adminToken: String? = nil, credentials: ObjectStore? = Self.credentials,
-        pollsPerNode: Int = 8, stopLimit: Duration = .seconds(20)
+        fleet: Fleet? = nil, maximumWaitingEvents: Int = 16_384, pollsPerNode: Int = 8, stopLimit: Duration = .seconds(20)
     ) throws {
-        store = try NodeStore(directory: folder.path)
+        store = try NodeStore(directory: folder.path, maximumWaitingEvents: maximumWaitingEvents)
         let (counts, continuation) = AsyncStream.makeStream(of: Int.self)
         waitingPolls = counts
         let watchers = AssignmentWatchers(capacityPerNode: pollsPerNode) { continuation.yield($0) }
@@ -35,7 +35,7 @@ struct TestControlPlane {
             listen: ListenAddress(host: "127.0.0.1", port: 0), adminToken: adminToken.map(Secret.init),
             store: credentials)
         server = ControlPlaneServer(
-            settings: settings, store: store, watchers: watchers, stopLimit: stopLimit,
+            settings: settings, store: store, fleet: fleet, watchers: watchers, stopLimit: stopLimit,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 

@@ -143,6 +143,17 @@ class Machine:
     def console(self) -> Path:
         return self.folder / "console.log"
 
+    def pid_outside(self, pid: int) -> int:
+        """The number, as seen from here, of a process that has this one inside."""
+        namespace = Path(f"/proc/{self.pid}/ns/pid").readlink()
+        for folder in Path("/proc").glob("[0-9]*"):
+            # Any of them may end meanwhile.
+            with contextlib.suppress(OSError):
+                numbers = (folder / "status").read_text().partition("\nNSpid:")[2].splitlines()[0].split()
+                if int(numbers[-1]) == pid and (folder / "ns" / "pid").readlink() == namespace:
+                    return int(folder.name)
+        raise CommandError(f"there is no process {pid} inside")
+
     # --- Inside
 
     def run(self, *command: str | Path, check: bool = True, seconds: float = 60, stdin: str = "") -> Ran:

@@ -92,6 +92,21 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[12]) + int(fields[13])) / TICKS
 
 
+def sleeps(pid: int) -> dict[int, int]:
+    """How often each thread has gone to sleep so far; each time something woke it up again."""
+    counts = {}
+    for task in (PROC / str(pid) / "task").iterdir():
+        # It may end while it is being looked at.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            status = (task / "status").read_text()
+            counts[int(task.name)] = int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return counts
+
+
+def descriptors(pid: int) -> int:
+    return len(list((PROC / str(pid) / "fd").iterdir()))
+
+
 def memory(pid: int) -> Memory:
     sizes: dict[str, int] = {}
     for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]:

@@ -12,6 +12,7 @@ actor EngineDoor {
         case kill
         case status
         case processes
+        case gpu
         case serving
         case idle
     }

@@ -1,0 +1,54 @@
+internal import AgentCore
+
+/// Everything between an assignment and the exec: proved, brought to the disk where it is not streamed, written down.
+struct StartPreparation: Sendable {
+    let ports: AgentPorts
+    let preparer: EnginePreparer
+    private let preflight: Preflight
+    private let cache: ModelCache
+
+    init(settings: AgentSettings, ports: AgentPorts) {
+        self.ports = ports
+        preparer = EnginePreparer(settings: settings, ports: ports)
+        cache = ModelCache(settings: settings, ports: ports)
+        preflight = Preflight(settings: settings, ports: ports, cache: cache)
+    }
+
+    func launch(
+        for assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
+    ) async throws(FailureReport) -> EngineLaunch {
+        let outcome = try await prove(assignment, on: install, inbox)
+        var wanted = outcome?.tuning.applied(to: assignment) ?? assignment
+        if assignment.isDownloaded {
+            wanted.modelURI = try await bring(assignment, after: outcome, inbox)
+            // Nobody waits for it any more; what is not written needs no removal.
+            guard !Task.isCancelled else { throw FailureReport(.unknown, message: "abandoned", process: "agent") }
+        }
+        return try await preparer.prepare(
+            wanted, on: install, loading: outcome?.tuning.loading.value, tuned: outcome?.tuning.variables ?? [])
+    }
+
+    /// Before anything is written: what cannot work leaves no credentials behind. nil where
+    /// nothing was to be looked at.
+    private func prove(
+        _ assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
+    ) async throws(FailureReport) -> PreflightOutcome? {
+        guard let install, let outcome = await preflight.run(assignment, on: install) else { return nil }
+        inbox.send(.preflightDone(generation: assignment.generation, outcome.report))
+        if let failure = outcome.report.failure { throw failure }
+        return outcome
+    }
+
+    private func bring(
+        _ assignment: Assignment, after outcome: PreflightOutcome?, _ inbox: Inbox
+    ) async throws(FailureReport) -> String {
+        var seen = outcome?.store
+        if seen == nil { seen = await preflight.look(assignment) }
+        guard let store = seen else { preconditionFailure("only a model of a store is downloaded") }
+        // Told not to prove anything, an agent still cannot download what it cannot list.
+        if let trouble = preflight.trouble(listing: store, for: assignment) { throw trouble }
+        let connections = outcome?.tuning.connections.value ?? StreamerTuning.usualConnections
+        return try await ModelDownloader(ports: ports, cache: cache, connections: connections)
+            .bring(assignment, from: store, inbox)
+    }
+}

@@ -1,0 +1,135 @@
+"""What the group `systemd` measures against: control planes with a clock, and a node on a machine of the tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+from crosslogic.bench.preemption import Server
+from crosslogic.paths import ROOT
+from crosslogic.stack import Stack
+
+# The node with its units, and the control plane that does as it is told, are the tests'.
+sys.path += [str(ROOT / "Tests" / part) for part in ("Systemd", "EndToEnd")]
+
+from node import AGENT, Node, assignment, stand_in
+from scripted_control_plane import ScriptedControlPlane
+
+if TYPE_CHECKING:
+    from crosslogic.bench.__main__ import Bench
+
+__all__ = ["AGENT", "ChangingControlPlane", "Node", "TimedControlPlane", "assignment", "node_on_machine"]
+
+SPEED = 40.0
+
+
+class TimedControlPlane(ScriptedControlPlane):
+    """Writes down when it has taken each failure."""
+
+    def __init__(self) -> None:
+        self.failed: list[float] = []
+        super().__init__()
+
+    def take(self, events: list[dict[str, Any]]) -> None:
+        super().take(events)
+        now = time.monotonic()
+        self.failed += [now for event in events if event["type"] == "io.crosslogic.node.failed.v1"]
+
+
+@contextmanager
+def node_on_machine(bench: Bench) -> Iterator[tuple[Node, Stack, TimedControlPlane]]:
+    with bench.stack() as stack, closing(TimedControlPlane()) as plane:
+        stack.start_store()
+        node = Node(stack, stand_in(stack, SPEED), plane.url, CROSSLOGIC_PREFLIGHT="off")
+        with node.machine:
+            yield node, stack, plane
+
+
+class ChangingControlPlane:
+    """Has a new assignment for whoever asks, as often as it is allowed; takes every event."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.taken = 0
+        self.allowed = 0
+        self.is_closing = False
+        plane = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                generation = plane.next()
+                self.give(200 if generation else 304, document(generation) if generation else None, generation)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.give(202, {"accepted": 1, "duplicates": 0}, None)
+
+            def give(self, status: int, body: dict[str, Any] | None, generation: int | None) -> None:
+                content = json.dumps(body).encode() if body else b""
+                self.send_response(status)
+                if generation:
+                    self.send_header("ETag", f'"{generation}"')
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+                self.wfile.flush()
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def next(self) -> int | None:
+        """None when none more is allowed for a while."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.taken < self.allowed or self.is_closing, timeout=20):
+                return None
+            self.taken += 1
+            self.changed.notify_all()
+            return self.taken
+
+    def allow(self, more: int) -> None:
+        with self.changed:
+            self.allowed = self.taken + more
+            self.changed.notify_all()
+
+    def wait_until_taken(self, count: int, seconds: float) -> None:
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.taken >= count, timeout=seconds):
+                raise TimeoutError(f"{self.taken} of {count} assignments were taken within {seconds} s")
+
+    def close(self) -> None:
+        with self.changed:
+            self.is_closing = True
+            self.changed.notify_all()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def document(generation: int) -> dict[str, Any]:
+    return {
+        "generation": generation,
+        "model": "acme/tiny-llama",
+        "model_uri": "s3://models/acme/tiny-llama",
+        "r2": {
+            "endpoint": "http://127.0.0.1:9",
+            "bucket": "models",
+            "access_key_id": "key",
+            "secret_access_key": "secret",
+        },
+    }
