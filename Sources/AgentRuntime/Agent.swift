@@ -58,6 +58,9 @@ package struct Agent: Sendable {
             notices.resume()
             group.addTask { await notices.run() }
             group.addTask { await notices.watchShutdown() }
+            if settings.pushesHeartbeat {
+                group.addTask { await HeartbeatPusher(settings: settings, ports: ports, view: view).run() }
+            }
             group.addTask { await ConnectionKeeper(outbox: outbox, ports: ports).run() }
             group.addTask { for await request in requests { inbox.send(request.event) } }
 
