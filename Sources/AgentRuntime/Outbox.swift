@@ -230,7 +230,11 @@ extension Outbox {
                 defer { state.diskProblem = nil }
                 return state.diskProblem
             }
-            if was != nil { log.write(.notice, "the outbox can write to the disk again") }
+            if was != nil {
+                log.write(.notice, "the outbox can write to the disk again")
+                // Whoever tells of it sleeps until something is added.
+                added.raise()
+            }
             return true
         } catch {
             complain(what, error)
@@ -243,6 +247,8 @@ extension Outbox {
             defer { state.diskProblem = state.diskProblem ?? failure.message }
             return state.diskProblem
         }
-        if was == nil { log.write(.warning, "\(what): \(failure.message)") }
+        guard was == nil else { return }
+        log.write(.warning, "\(what): \(failure.message)")
+        added.raise()
     }
 }

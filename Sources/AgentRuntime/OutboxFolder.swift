@@ -66,7 +66,8 @@ actor OutboxFolder {
     func probe() throws(FileFailure) {
         guard hasReserve else { return try keepReserve() }
         let path = "\(folder)/probe"
-        try files.writeForThisBoot([UInt8](repeating: 0x2E, count: 4096), to: path, mode: 0o600)
+        // More than the room of the few events that have just been delivered.
+        try files.writeForThisBoot([UInt8](repeating: 0x2E, count: Self.reserveBytes / 4), to: path, mode: 0o600)
         try files.remove(path)
     }
 
