@@ -24,7 +24,8 @@ package struct AgentPorts: Sendable {
 
     package init(
         engineHost: any EngineHost, engineLog: any EngineLogSource, http: any HTTPClient, files: any FileStore,
-        fetcher: any ObjectFetcher, models: any ModelStorage, serviceManager: any ServiceManager, portInspector: any PortInspector,
+        fetcher: any ObjectFetcher, models: any ModelStorage, serviceManager: any ServiceManager,
+        portInspector: any PortInspector,
         trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
         log: any OperatorLog, gpuMeter: (any GPUMeter)? = nil, shutdownMonitor: (any ShutdownMonitor)? = nil,
         urgent: (any HTTPClient)? = nil

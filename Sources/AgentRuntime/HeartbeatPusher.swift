@@ -25,8 +25,10 @@ struct HeartbeatPusher: Sendable {
                 continue
             }
             if (200..<300).contains(response.status) { backoff.reset() }
-            rest = Self.rest(after: response, fraction: ports.random.fraction()) ?? backoff.next(
-                fraction: ports.random.fraction())
+            rest =
+                Self.rest(after: response, fraction: ports.random.fraction())
+                ?? backoff.next(
+                    fraction: ports.random.fraction())
         }
     }
 
