@@ -7,6 +7,8 @@ final class EngineEffects: Sendable {
         var install: EngineInstall?
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
+        /// What the preparation added to the environment.
+        var tuned: [EnvironmentVariable] = []
         /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
         var drains: Duration?
         var pump: EngineLogPump?
@@ -68,6 +70,18 @@ final class EngineEffects: Sendable {
             }
             for await _ in abandoned {}
             group.cancelAll()
+        }
+    }
+
+    /// The engine that runs keeps what it was started with; whoever starts it again in its place, PID 1 or a successor,
+    /// finds what holds now.
+    func renew(_ assignment: Assignment) async {
+        let (install, launch) = state.withLock { ($0.install, $0.launch?.launch) }
+        guard let install, let launch else { return }
+        do throws(FailureReport) {
+            try await preparation.renew(launch, with: assignment, on: install)
+        } catch {
+            ports.log.write(.warning, "new credentials: \(error.message)")
         }
     }
 

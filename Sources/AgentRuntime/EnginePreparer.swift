@@ -25,6 +25,17 @@ struct EnginePreparer: Sendable {
         return launch
     }
 
+    /// Writes the environment of an engine that runs, for the next one: all as it was but what opens the store.
+    func renew(
+        _ launch: EngineLaunch, with assignment: Assignment, on install: EngineInstall
+    ) throws(FailureReport) {
+        let keys: Set = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+        let fresh = EngineEnvironment.variables(
+            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder)
+        let kept = launch.environment.filter { !keys.contains($0.name) }
+        try write(environment: kept + fresh.filter { keys.contains($0.name) })
+    }
+
     /// A spot machine's engine goes on for as long as a notice of its cloud lasts, and no longer.
     private func placement(for assignment: Assignment) -> EnginePlacement {
         var placement = settings.placement
@@ -68,14 +79,22 @@ struct EnginePreparer: Sendable {
     }
 
     private func write(_ launch: EngineLaunch, arguments file: String) throws(FailureReport) {
-        guard let bytes = EnvFile.render(launch.environment) else {
+        do {
+            let argv = JSONValue.array(([launch.executable] + launch.arguments).map(JSONValue.string)).rendered()
+            try ports.files.writeForThisBoot(argv, to: file, mode: 0o644)
+        } catch {
+            throw FailureReport(.localStorage, message: error.message, process: "agent")
+        }
+        try write(environment: launch.environment)
+    }
+
+    private func write(environment: [EnvironmentVariable]) throws(FailureReport) {
+        guard let bytes = EnvFile.render(environment) else {
             throw FailureReport(
                 .credentialsRejected, message: "a credential of the assignment contains a line break or a NUL",
                 process: "agent")
         }
         do {
-            let argv = JSONValue.array(([launch.executable] + launch.arguments).map(JSONValue.string)).rendered()
-            try ports.files.writeForThisBoot(argv, to: file, mode: 0o644)
             try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")

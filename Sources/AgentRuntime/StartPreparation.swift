@@ -55,6 +55,19 @@ struct StartPreparation: Sendable {
         }.get()
     }
 
+    /// The files of the engine that runs, for whoever starts it again.
+    func renew(
+        _ launch: EngineLaunch, with assignment: Assignment, on install: EngineInstall
+    ) async throws(FailureReport) {
+        try await files.turns.run { () async -> Result<Void, FailureReport> in
+            do throws(FailureReport) {
+                return .success(try preparer.renew(launch, with: assignment, on: install))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
+    }
+
     /// Credentials stay no longer than an engine needs them.
     func removeFiles() {
         preparer.removeCredentials()
