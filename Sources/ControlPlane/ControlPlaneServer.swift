@@ -97,8 +97,8 @@ package struct ControlPlaneServer: Sendable {
         "/": [.get], "nodes/:id": [.get], "style.css": [.get], "healthz": [.get],
         "api/v1/nodes": [.get, .post], "api/v1/nodes/:id": [.get, .put, .delete],
         "api/v1/nodes/:id/assignment": [.get], "api/v1/nodes/:id/events": [.get, .post],
-        "api/v1/nodes/:id/heartbeat": [.put], "api/v1/nodes/:id/end": [.put, .delete], "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete],
-        "api/v1/starts": [.get],
+        "api/v1/nodes/:id/heartbeat": [.put], "api/v1/nodes/:id/end": [.put, .delete],
+        "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete], "api/v1/starts": [.get],
     ])
 
     private func router() -> Router<BasicRequestContext> {

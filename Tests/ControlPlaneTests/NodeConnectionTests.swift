@@ -110,7 +110,7 @@ struct NodeConnectionTests {
         }
     }
 
-    @Test("reads a call that comes in pieces, and two that come together")
+    @Test("reads a call that comes in pieces, and many that come together")
     func pieces() async throws {
         try await withClient { _, node, _, _, port in
             let connection = try RawConnection(port: port)
@@ -119,10 +119,10 @@ struct NodeConnectionTests {
             for piece in [call.prefix(10), call.dropFirst(10).prefix(60), call.dropFirst(70)] {
                 try connection.send(String(piece))
             }
-            try connection.send(call + call)
+            try connection.send(String(repeating: call, count: 200))
             try connection.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             let text = try await connection.receive(until: "\"status\":\"ok\"")
-            #expect(text.ranges(of: "HTTP/1.1 304 Not Modified\r\n").count == 3)
+            #expect(text.ranges(of: "HTTP/1.1 304 Not Modified\r\n").count == 201)
         }
     }
 

@@ -39,6 +39,7 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var received: ByteBuffer?
     private var phase = Phase.reading
     private var isStopping = false
+    private var isProceeding = false
 
     init(_ gateway: NodeGateway, _ table: NodeConnectionTable, handOver: @escaping (Bool) -> Void) {
         self.gateway = gateway
@@ -92,14 +93,19 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     // MARK: Calls
 
+    /// Answers what it can. Not from within itself: a client may have sent hundreds of calls at once.
     private func proceed() {
+        guard !isProceeding else { return }
+        isProceeding = true
+        defer { isProceeding = false }
         while case .reading = phase, let bytes = received?.readableBytesView, !bytes.isEmpty {
             switch NodeCallReader.read(bytes) {
             case .incomplete: return
             case .somethingElse: return leaveToServer()
             case .call(let call):
-                guard bytes.count >= call.totalBytes else { return }
+                // Before its body is waited for: a stranger's is not held.
                 guard gateway.isAllowed(call) else { return leaveToServer() }
+                guard bytes.count >= call.totalBytes else { return }
                 perform(call, Array(bytes.dropFirst(call.headBytes).prefix(call.bodyBytes)))
             }
         }

@@ -42,12 +42,14 @@ final class RawConnection: Sendable {
         guard let descriptor else { throw Refused() }
         return await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
-                var text = ""
+                var received: [UInt8] = []
                 var bytes = [UInt8](repeating: 0, count: 4096)
-                while !text.contains(end), case let count = read(descriptor, &bytes, bytes.count), count > 0 {
-                    text += String(decoding: bytes.prefix(count), as: UTF8.self)
+                while !received.suffix(2 * end.utf8.count).contains(end.utf8),
+                    case let count = read(descriptor, &bytes, bytes.count), count > 0
+                {
+                    received += bytes.prefix(count)
                 }
-                continuation.resume(returning: text)
+                continuation.resume(returning: String(decoding: received, as: UTF8.self))
             }
         }
     }
