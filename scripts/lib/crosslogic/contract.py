@@ -93,6 +93,11 @@ def try_server(
             f'[[operations]]\ninclude-operation-id = "{operation}"\n[operations.checks.positive_data_acceptance]\n'
             + accepted
         )
+    # 503 is what it has to say while the model does not serve.
+    lines.append(
+        '[[operations]]\ninclude-operation-id = "getReadiness"\n[operations.checks.not_a_server_error]\n'
+        + toml({"enabled": False})
+    )
     settings.write_text("\n".join(lines))
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "--no-color", "--config-file", str(settings),
