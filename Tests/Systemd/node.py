@@ -97,6 +97,10 @@ class Node:
         recorded = self.engine.executable.parent.parent / "cache" / "launcher"
         if recorded.exists():
             shutil.copytree(recorded, layer / "var/cache/crosslogic/launcher")
+            # As the engine's user would have left it.
+            tmpfiles = layer / "etc/tmpfiles.d"
+            tmpfiles.mkdir(parents=True, exist_ok=True)
+            (tmpfiles / "recorded.conf").write_text("Z /var/cache/crosslogic - vllm vllm\n")
         if enabled:
             for target, unit in (("multi-user", AGENT), ("sockets", DOOR)):
                 wants = layer / f"etc/systemd/system/{target}.target.wants"

@@ -47,6 +47,20 @@ def test_stop_in_each_phase_leaves_nothing(
     nothing_left(node)
 
 
+def test_stop_while_the_engine_waits_for_the_gpus_withdraws_its_start(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    gpu = "crosslogic-gpu.service"
+    node.drop_in(gpu, "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\nTimeoutStartSec=300s\n")
+    plane.assign(**assignment(stack))
+    node.start()
+    wait_for("the start waits", lambda: node.machine.property(gpu, "ActiveState") == "activating", 10)
+    node.systemctl("stop", AGENT)
+    assert node.machine.property(AGENT, "Result") == "success"
+    assert node.machine.property(ENGINE, "Job") in ("", "0")
+    nothing_left(node)
+
+
 def test_stop_while_the_agent_is_about_to_come_back_ends_the_engine(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:
