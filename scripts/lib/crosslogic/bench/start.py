@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from crosslogic import engine as engines
 from crosslogic import http, procfs
-from crosslogic.bench import warm
+from crosslogic.bench import start_caches, warm
 from crosslogic.bench.figures import Figure, figure
 from crosslogic.stack import prepare_engine
 from crosslogic.waiting import wait_for
@@ -223,4 +223,4 @@ ENDINGS = {
     "agent killed": kill_agent,
 }
 
-FIGURES = [eager, compiled, crash, same_answers, leftovers]
+FIGURES = [eager, compiled, crash, same_answers, leftovers, *start_caches.FIGURES]
