@@ -59,6 +59,10 @@ package struct Agent: Sendable {
             group.addTask { await notices.run() }
             group.addTask { await notices.watchShutdown() }
             group.addTask { await engine.keepStandby() }
+            if settings.pushesHeartbeat {
+                group.addTask { await HeartbeatPusher(settings: settings, ports: ports, view: view).run() }
+            }
+            group.addTask { await ConnectionKeeper(outbox: outbox, ports: ports).run() }
             group.addTask { for await request in requests { inbox.send(request.event) } }
 
             let urgent = UrgentSender(outbox: outbox, ports: ports, sender: sender)

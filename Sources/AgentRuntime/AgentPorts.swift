@@ -5,6 +5,8 @@ package struct AgentPorts: Sendable {
     package var engineHost: any EngineHost
     package var engineLog: any EngineLogSource
     package var http: any HTTPClient
+    /// For what cannot wait for a connection, or for other transfers.
+    package var urgent: any HTTPClient
     package var files: any FileStore
     package var fetcher: any ObjectFetcher
     package var models: any ModelStorage
@@ -29,11 +31,13 @@ package struct AgentPorts: Sendable {
         files: any FileStore, fetcher: any ObjectFetcher, models: any ModelStorage, serviceManager: any ServiceManager,
         portInspector: any PortInspector,
         trafficMeter: any TrafficMeter, clocks: any Clocks, random: any RandomSource, signer: any MessageSigner,
-        log: any OperatorLog, gpuMeter: (any GPUMeter)? = nil, shutdownMonitor: (any ShutdownMonitor)? = nil
+        log: any OperatorLog, gpuMeter: (any GPUMeter)? = nil, shutdownMonitor: (any ShutdownMonitor)? = nil,
+        urgent: (any HTTPClient)? = nil
     ) {
         self.engineHost = engineHost
         self.engineLog = engineLog
         self.http = http
+        self.urgent = urgent ?? http
         self.files = files
         self.fetcher = fetcher
         self.models = models

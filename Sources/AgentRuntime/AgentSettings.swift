@@ -19,6 +19,8 @@ package struct AgentSettings: Sendable {
     package var heartbeatAddress: String
     package var heartbeatPort: UInt16
     package var heartbeatToken: Secret?
+    /// Told to the control plane as well, for nodes that nobody can reach.
+    package var pushesHeartbeat: Bool
     package var stateFolder: String
     package var runtimeFolder: String
     package var cacheFolder: String
@@ -52,6 +54,11 @@ package struct AgentSettings: Sendable {
         case model
         /// As soon as the agent is in control.
         case agent
+    }
+
+    package enum Switch: String, CaseIterable, Sendable {
+        case on
+        case off
     }
 
     package enum EngineHostChoice: String, CaseIterable, Sendable {
@@ -113,6 +120,7 @@ extension AgentSettings {
         if heartbeatToken == nil, !Self.isLoopback(heartbeatAddress) {
             reader.fault("CROSSLOGIC_HEARTBEAT_TOKEN", "is required to listen beyond loopback")
         }
+        pushesHeartbeat = reader.choice("CROSSLOGIC_HEARTBEAT_PUSH") == Switch.on
         // systemd names the folders it prepared.
         stateFolder = reader.path("CROSSLOGIC_STATE_DIR") ?? environment["STATE_DIRECTORY"] ?? "/var/lib/crosslogic"
         runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"

@@ -90,7 +90,7 @@ extension AssignmentPoller {
 struct PollMemory {
     /// Of the last answer that said something.
     private(set) var etag: String?
-    private var newest: Int64?
+    private var newest: Assignment?
     private var last: NodeEvent?
 
     /// - Returns: the event where it says something new, and whether it is a newer assignment than all before.
@@ -100,16 +100,27 @@ struct PollMemory {
             (last, etag) = (event, newETag ?? etag)
             return (event, false)
         }
-        // One generation is one wish, whatever else differs in it.
-        if assignment.generation == newest {
+        if let newest, assignment.generation == newest.generation {
             // The document may say more about it, as when it ends.
             etag = newETag ?? etag
-            return (nil, false)
+            return (changed(newest, to: assignment), false)
         }
-        let isNewer = newest.map { assignment.generation > $0 } ?? true
-        if isNewer { (newest, etag) = (assignment.generation, newETag ?? etag) }
+        let isNewer = newest.map { assignment.generation > $0.generation } ?? true
+        if isNewer { (newest, etag) = (assignment, newETag ?? etag) }
         last = event
         return (event, isNewer)
+    }
+
+    /// One generation is one wish: what differs in it is refused, and said once.
+    private mutating func changed(_ newest: Assignment, to assignment: Assignment) -> NodeEvent? {
+        guard assignment != newest else { return nil }
+        let fault = FieldFault(
+            field: "generation",
+            problem: "\(newest.generation) says something else than before; a change needs a new one")
+        let refusal = NodeEvent.assignmentRejected(generation: assignment.generation, faults: [fault])
+        guard refusal != last else { return nil }
+        last = refusal
+        return refusal
     }
 }
 

@@ -1,4 +1,5 @@
 internal import AgentCore
+internal import Locking
 
 extension EngineEffects {
     /// Cheap, and the newest wish is the one that counts.
@@ -22,12 +23,12 @@ extension EngineEffects {
         guard let install = locator.locate(),
             let launch = EngineStarter(settings: settings, files: ports.files).waiting(on: install)
         else { return }
-        await files.run { [self] in
+        await preparation.files.turns.run { [self] in
             if !ports.engineHost.parksBeside {
                 // The files are those of the engine that is about to start, or runs.
-                guard !isStarting else { return }
+                guard !preparation.files.areAnEngines.withLock({ $0 }) else { return }
                 do throws(FailureReport) {
-                    try preparer.write(launch)
+                    try preparation.preparer.writeWaiting(launch)
                 } catch {
                     ports.log.write(.warning, "no engine waits: \(error.message)")
                     return

@@ -7,30 +7,28 @@ final class EngineEffects: Sendable {
         var install: EngineInstall?
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
+        /// What the preparation added to the environment.
+        var tuned: [EnvironmentVariable] = []
         /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
         var drains: Duration?
         var pump: EngineLogPump?
         /// Of the preparation that is in flight: whoever finishes it ends that.
         var abandon: AsyncStream<Never>.Continuation?
-        /// From the writing of an engine's files until it is gone.
-        var isStarting = false
     }
 
     private static let leftoversPatience = Duration.seconds(10)
 
     let probe: EngineProbe
     let starts: StartMemory
-    let loads: LoadMemory
     let settings: AgentSettings
     let ports: AgentPorts
     let locator: EngineLocator
-    let files = OneAtATime()
+    let preparation: StartPreparation
+    let loads: LoadMemory
     let wishes: AsyncStream<StandbyWish>
     let wisher: AsyncStream<StandbyWish>.Continuation
     private let meter = LogMeter()
     private let gpus: GPUWatch
-    private let preparation: StartPreparation
-    let caches: CarriedCaches
     private let logPath: String
     /// nil where the engine does not outlive the agent.
     private let keeper: LogCheckpointKeeper?
@@ -53,11 +51,9 @@ final class EngineEffects: Sendable {
         starts = StartMemory(settings: settings, ports: ports)
         loads = LoadMemory(settings: settings, ports: ports)
         locator = EngineLocator(settings: settings, files: ports.files)
-        caches = CarriedCaches(settings: settings, ports: ports)
     }
 
-    var preparer: EnginePreparer { preparation.preparer }
-    var isStarting: Bool { state.withLock { $0.isStarting } }
+    var caches: CarriedCaches { preparation.caches }
     var install: EngineInstall? { state.withLock { $0.install } }
 
     /// Answers always, and in one of three ways: prepared, failed, or abandoned.
@@ -77,6 +73,18 @@ final class EngineEffects: Sendable {
         }
     }
 
+    /// The engine that runs keeps what it was started with; whoever starts it again in its place, PID 1 or a successor,
+    /// finds what holds now.
+    func renew(_ assignment: Assignment) async {
+        let (install, launch) = state.withLock { ($0.install, $0.launch?.launch) }
+        guard let install, let launch else { return }
+        do throws(FailureReport) {
+            try await preparation.renew(launch, with: assignment, on: install)
+        } catch {
+            ports.log.write(.warning, "new credentials: \(error.message)")
+        }
+    }
+
     /// The preparation in flight comes to its end as soon as it can.
     func abandonPreparation() { state.withLock { $0.abandon }?.finish() }
 
@@ -89,11 +97,8 @@ final class EngineEffects: Sendable {
         if let expected = await starts.expectation(for: assignment, on: install) {
             inbox.send(.startExpected(generation: generation, expected))
         }
-        async let restored: Void = caches.restore(for: assignment, on: install)
         do throws(FailureReport) {
-            let plan = try await preparation.plan(for: assignment, on: install, inbox)
-            await restored
-            let launch = try await write(plan, on: install)
+            let launch = try await preparation.launch(for: assignment, on: install, inbox)
             state.withLock {
                 $0.launch = (generation, launch)
                 $0.drains = launch.drainsOnTerminate
@@ -106,27 +111,6 @@ final class EngineEffects: Sendable {
         }
     }
 
-    private func write(
-        _ plan: StartPreparation.Plan, on install: EngineInstall?
-    ) async throws(FailureReport) -> EngineLaunch {
-        let outcome = await files.run { [self] () async -> Result<EngineLaunch, FailureReport> in
-            do throws(FailureReport) {
-                let launch = try await preparation.write(plan, on: install)
-                state.withLock { $0.isStarting = true }
-                return .success(launch)
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try outcome.get()
-    }
-
-    /// Credentials stay no longer than an engine needs them.
-    private func removeFiles() {
-        preparer.removeCredentials()
-        state.withLock { $0.isStarting = false }
-    }
-
     /// The life of one engine. Its last event is the last thing that happens here: by then the log has been read to
     /// its end, the verdict is told and the credentials are off the disk.
     func run(_ generation: Int64, _ inbox: Inbox) async {
@@ -137,7 +121,7 @@ final class EngineEffects: Sendable {
         do throws(FailureReport) {
             log = try ports.engineLog.follow(launch.logPath)
         } catch {
-            removeFiles()
+            preparation.removeFiles()
             inbox.send(.engineStartFailed(EngineStartFailure(error.failure, error.message)))
             return
         }
@@ -181,7 +165,7 @@ final class EngineEffects: Sendable {
         // The agent ends and the engine does not.
         if Task.isCancelled { return }
         await keeper?.forget()
-        removeFiles()
+        preparation.removeFiles()
         gpus.engineEnded()
         inbox.send(last.event, at: last.at)
     }
@@ -246,7 +230,7 @@ extension EngineEffects {
             let engine = await ports.engineHost.adopt(startedAfter: prepared)
         else { return nil }
         let install = locator.locate()
-        let drains = preparer.drainsOfLastLaunch()
+        let drains = preparation.preparer.drainsOfLastLaunch()
         state.withLock { ($0.install, $0.drains) = (install, drains) }
         // There is one engine, and it is no leftover.
         await leftovers.run {}

@@ -25,6 +25,17 @@ struct EnginePreparer: Sendable {
         return launch
     }
 
+    /// Writes the environment of an engine that runs, for the next one: all as it was but what opens the store.
+    func renew(
+        _ launch: EngineLaunch, with assignment: Assignment, on install: EngineInstall
+    ) throws(FailureReport) {
+        let keys: Set = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+        let fresh = EngineEnvironment.variables(
+            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder)
+        let kept = launch.environment.filter { !keys.contains($0.name) }
+        try write(environment: kept + fresh.filter { keys.contains($0.name) })
+    }
+
     /// A spot machine's engine goes on for as long as a notice of its cloud lasts, and no longer.
     private func placement(for assignment: Assignment) -> EnginePlacement {
         var placement = settings.placement
@@ -56,15 +67,35 @@ struct EnginePreparer: Sendable {
 
     /// For whoever executes the engine for us.
     func write(_ launch: EngineLaunch) throws(FailureReport) {
-        guard let bytes = EnvFile.render(launch.environment) else {
+        try write(launch, arguments: argumentsFile)
+    }
+
+    /// The arguments in a file of their own: its program may still have to read them when the engine's are written.
+    func writeWaiting(_ launch: EngineLaunch) throws(FailureReport) {
+        var launch = launch
+        let file = "\(settings.runtimeFolder)/standby.argv"
+        launch.environment.append(EnvironmentVariable(EngineLauncher.argumentsVariable, file))
+        try write(launch, arguments: file)
+    }
+
+    private func write(_ launch: EngineLaunch, arguments file: String) throws(FailureReport) {
+        do {
+            let argv = JSONValue.array(([launch.executable] + launch.arguments).map(JSONValue.string)).rendered()
+            try ports.files.writeForThisBoot(argv, to: file, mode: 0o644)
+        } catch {
+            throw FailureReport(.localStorage, message: error.message, process: "agent")
+        }
+        try write(environment: launch.environment)
+    }
+
+    private func write(environment: [EnvironmentVariable]) throws(FailureReport) {
+        guard let bytes = EnvFile.render(environment) else {
             throw FailureReport(
                 .credentialsRejected, message: "a credential of the assignment contains a line break or a NUL",
                 process: "agent")
         }
         do {
             try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
-            let argv = JSONValue.array(([launch.executable] + launch.arguments).map(JSONValue.string)).rendered()
-            try ports.files.writeForThisBoot(argv, to: argumentsFile, mode: 0o644)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
         }

@@ -16,7 +16,7 @@ struct EventRoutes: Sendable {
         var secret: Secret?
     }
 
-    private let controlPlane: EventTarget
+    let controlPlane: EventTarget
     /// Of the assignment in force; nil while the control plane has not said whether there is one.
     private var callback: Callback?
 

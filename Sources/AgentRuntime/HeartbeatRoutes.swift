@@ -25,20 +25,20 @@ package struct HeartbeatRoutes: Sendable {
         guard isAllowed(authorization) else {
             return problem(401, "Unauthorized", "this node's heartbeat needs its bearer token")
         }
-        guard let (node, sequence, pending) = view.read() else {
+        guard let (node, sequence, outbox) = view.read() else {
             return problem(503, "Service Unavailable", "the agent is starting")
         }
         switch path {
         case "/v1/heartbeat":
             return json(
                 SnapshotCodec.heartbeat(
-                    node, pendingEvents: pending, sequence: sequence, wallTime: clocks.wallTime()))
+                    node, outbox: outbox, sequence: sequence, wallTime: clocks.wallTime()))
         case "/v1/timeline": return json(SnapshotCodec.timelineDocument(node))
         case "/readyz":
             return node.isServing
                 ? text("serving\n") : problem(503, "Service Unavailable", "not serving: \(node.status)")
         case "/metrics":
-            let body = [UInt8](MetricsText.render(node, pendingEvents: pending).utf8)
+            let body = [UInt8](MetricsText.render(node, pendingEvents: outbox.pending).utf8)
             return Reply(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: body)
         default:
             return problem(404, "Not Found", "try /v1/heartbeat, /v1/timeline, /readyz, /healthz or /metrics")

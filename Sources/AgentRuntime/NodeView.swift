@@ -26,8 +26,8 @@ package final class NodeView: Sendable {
     }
 
     /// nil before the first event was handled. Events are counted now: their number changes between snapshots.
-    func read() -> (snapshot: NodeSnapshot, sequence: UInt64, pendingEvents: Int)? {
+    func read() -> (snapshot: NodeSnapshot, sequence: UInt64, outbox: OutboxFigures)? {
         let state = state.withLock { $0 }
-        return state.snapshot.map { ($0, state.sequence, state.outbox?.pending ?? 0) }
+        return state.snapshot.map { ($0, state.sequence, state.outbox?.figures ?? OutboxFigures()) }
     }
 }

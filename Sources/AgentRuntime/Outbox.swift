@@ -1,4 +1,5 @@
 internal import AgentCore
+internal import AgentWire
 internal import Locking
 
 /// Events on their way to the control plane: ordered, on disk before they are sent, gone once acknowledged.
@@ -11,7 +12,9 @@ final class Outbox: Sendable {
         var isLeaving = false
         /// Delivered out of turn: forgotten when their turn comes, so that the marker on disk only rises.
         var taken: Set<UInt64> = []
-        var disk = Trouble()
+        /// Why the disk takes nothing; nil while it does.
+        var diskProblem: String?
+        var counters = OutboxCounters()
     }
 
     let folder: OutboxFolder
@@ -40,6 +43,23 @@ final class Outbox: Sendable {
     var pending: Int { state.withLock { $0.queue.events.count } }
     var events: [OutboxEvent] { state.withLock { $0.queue.events } }
     var first: OutboxEvent? { state.withLock { $0.queue.events.first } }
+    /// As many as fit into a request, from the first on, that are for one callback and not taken out of turn.
+    func waiting(for callbackURL: String?) -> ArraySlice<OutboxEvent> {
+        state.withLock { state in
+            state.queue.events.prefix(EventBatch.maximumCount).prefix {
+                $0.callbackURL == callbackURL && !state.taken.contains($0.sequence)
+            }
+        }
+    }
+    /// Why events and notices cannot be kept on disk; nil while they can.
+    var diskProblem: String? { state.withLock { $0.diskProblem } }
+    var figures: OutboxFigures {
+        state.withLock { state in
+            OutboxFigures(
+                pending: state.queue.events.count, dropped: state.counters.dropped, parked: state.counters.parked,
+                damaged: state.counters.damaged)
+        }
+    }
     /// The agent is on its way out: a try now is worth more than patience.
     var isLeaving: Bool { state.withLock { $0.isLeaving } }
 
@@ -63,6 +83,7 @@ final class Outbox: Sendable {
                 dropped += state.queue.add(
                     draft.kind, id: draft.id, for: state.routes.callbackURL, render: draft.render)
             }
+            state.counters.dropped += dropped
             return (dropped, handovers?.keep(handover) ?? false)
         }
         if isNews || !drafts.isEmpty { added.raise() }
@@ -95,6 +116,11 @@ extension Outbox {
         state.withLock { $0.routes.target(for: event.callbackURL) }
     }
 
+    /// Where an event of now would go.
+    var urgentURL: String {
+        state.withLock { ($0.routes.target(for: $0.routes.callbackURL) ?? $0.routes.controlPlane).url }
+    }
+
     /// Must come before the first event of the assignment is added.
     func follow(_ assignment: Assignment) {
         state.withLock { $0.routes.follow(assignment) }
@@ -122,6 +148,8 @@ extension Outbox {
     /// Takes over what an earlier agent did not deliver. Must come before the first `add`.
     func recover() async {
         let recovered = await folder.recover()
+        state.withLock { $0.counters.damaged = recovered.damaged }
+        await attempt("keeping room for events") { () async throws(FileFailure) in try await self.folder.keepReserve() }
         for problem in recovered.problems { log.write(.warning, "events of an earlier agent: \(problem)") }
         state.withLock { $0.queue.takeOver(recovered.events, last: recovered.last) }
         added.raise()
@@ -130,6 +158,11 @@ extension Outbox {
     /// Stores every event that is not on disk yet, in order, and ends at the first that cannot be stored.
     func storeAll() async {
         var isStuck = false
+        if diskProblem != nil, state.withLock({ $0.queue.firstUnstored }) == nil {
+            await attempt("keeping room for events") { () async throws(FileFailure) in
+                try await self.folder.probe()
+            }
+        }
         repeat {
             isStuck = await !storeEvents()
         } while !isStuck && !freezeHandover()
@@ -152,6 +185,8 @@ extension Outbox {
             let isStored = await attempt("keeping events on disk") { () async throws(FileFailure) in
                 try await self.folder.store(event)
             }
+            // Once it has been given up, the room is had again as soon as there is some.
+            if isStored { await folder.renewReserve() }
             guard isStored else { return false }
             // It was dropped or delivered meanwhile.
             if !state.withLock({ $0.queue.markStored(event.sequence) }) { await discard(event.sequence) }
@@ -160,16 +195,19 @@ extension Outbox {
         return true
     }
 
-    func forget(_ event: OutboxEvent) async {
-        state.withLock { $0.queue.remove(event.sequence) }
+    func forget(_ events: [OutboxEvent]) async {
+        state.withLock { state in for event in events { state.queue.remove(event.sequence) } }
         await attempt("forgetting a delivered event") { () async throws(FileFailure) in
-            try await self.folder.forget(event.sequence)
+            try await self.folder.forget(events.map(\.sequence))
         }
     }
 
     /// Off the queue first: what cannot be set aside must not be sent again and again.
     func park(_ event: OutboxEvent) async {
-        state.withLock { $0.queue.remove(event.sequence) }
+        state.withLock { state in
+            state.queue.remove(event.sequence)
+            state.counters.parked += 1
+        }
         await attempt("setting a refused event aside") { () async throws(FileFailure) in
             try await self.folder.park(event)
         }
@@ -188,7 +226,15 @@ extension Outbox {
     private func attempt(_ what: String, _ body: () async throws(FileFailure) -> Void) async -> Bool {
         do throws(FileFailure) {
             try await body()
-            if state.withLock({ $0.disk.end() }) { log.write(.notice, "the outbox can write to the disk again") }
+            let was = state.withLock { state in
+                defer { state.diskProblem = nil }
+                return state.diskProblem
+            }
+            if was != nil {
+                log.write(.notice, "the outbox can write to the disk again")
+                // Whoever tells of it sleeps until something is added.
+                added.raise()
+            }
             return true
         } catch {
             complain(what, error)
@@ -197,6 +243,12 @@ extension Outbox {
     }
 
     private func complain(_ what: String, _ failure: FileFailure) {
-        if state.withLock({ $0.disk.begin() }) { log.write(.warning, "\(what): \(failure.message)") }
+        let was = state.withLock { state in
+            defer { state.diskProblem = state.diskProblem ?? failure.message }
+            return state.diskProblem
+        }
+        guard was == nil else { return }
+        log.write(.warning, "\(what): \(failure.message)")
+        added.raise()
     }
 }

@@ -13,18 +13,47 @@ struct OutboxEvent: Equatable, Sendable {
     /// The callback it is for; nil is the control plane's own endpoint.
     var callbackURL: String?
     var isStored = false
+
+    /// Says what became of the node, and not only how far it has come.
+    var isDecisive: Bool { kind?.isDecisive ?? true }
+}
+
+extension ReportKind {
+    var isDecisive: Bool {
+        switch self {
+        case .phase, .noticeSource, .preemptionAdvice: false
+        case .agentStarted, .assignmentAccepted, .assignmentRejected, .ready, .failed, .draining, .stopped, .revoked:
+            true
+        case .preemption, .preempted, .preemptionWithdrawn: true
+        }
+    }
 }
 
 extension OutboxEvent {
-    /// What is on disk: `{"event":…,"url":…}`, the URL null for the control plane. No secret is in it.
+    private static let sumBegins = [UInt8](#"{"crc32":""#.utf8)
+    private static let sumEnds = [UInt8](#"","#.utf8)
+
+    /// What is on disk: `{"crc32":"…","event":…,"url":…}`, the URL null for the control plane, the sum that of the bytes
+    /// behind its comma. No secret is in it.
     var record: [UInt8] {
         let url = callbackURL.map(JSONValue.string) ?? .null
-        return [UInt8](#"{"event":"#.utf8) + body + [UInt8](#","url":"#.utf8) + url.rendered() + [UInt8]("}".utf8)
+        let rest = [UInt8](#""event":"#.utf8) + body + [UInt8](#","url":"#.utf8) + url.rendered() + [UInt8]("}".utf8)
+        return Self.sumBegins + [UInt8](CRC32.text(of: rest).utf8) + Self.sumEnds + rest
     }
 
-    /// nil for what no agent wrote.
+    /// False for a file that was torn or has lost a bit. An agent before 0.2 wrote none of these sums.
+    private static func isWhole(_ record: [UInt8]) -> Bool {
+        guard record.starts(with: sumBegins) else { return record.starts(with: [UInt8](#"{"event":"#.utf8)) }
+        let sum = record.dropFirst(sumBegins.count).prefix(8)
+        let rest = record.dropFirst(sumBegins.count + 8)
+        return rest.starts(with: sumEnds)
+            && CRC32.text(of: rest.dropFirst(sumEnds.count)) == String(decoding: sum, as: UTF8.self)
+    }
+
+    /// nil for what no agent wrote, or not like that.
     init?(sequence: UInt64, record: [UInt8]) {
-        guard let record = try? JSONValue.parse(record), let event = record["event"], let url = record["url"],
+        guard Self.isWhole(record), let record = try? JSONValue.parse(record), let event = record["event"],
+            let url = record["url"],
             let id = event["id"]?.stringValue, let type = event["type"]?.stringValue
         else { return nil }
         self.init(

@@ -12,9 +12,13 @@ actor OutboxFolder {
         var last: UInt64 = 0
         /// What could not be taken over, in words.
         var problems: [String] = []
+        /// Files that were set aside.
+        var damaged = 0
     }
 
     private static let maximumRecordBytes = 256 * 1024
+    /// Room that is taken from the start, so that the events that matter fit on a disk that is full.
+    static let reserveBytes = 256 * 1024
     /// The oldest of those set aside go first.
     static let maximumParked = 1024
 
@@ -23,6 +27,9 @@ actor OutboxFolder {
 
     private let folder: String
     private let files: any FileStore
+    private var hasReserve = false
+    /// What the marker says.
+    private var marked: UInt64 = 0
 
     init(_ folder: String, files: any FileStore) {
         self.folder = folder
@@ -30,7 +37,44 @@ actor OutboxFolder {
     }
 
     func store(_ event: OutboxEvent) throws(FileFailure) {
-        try files.writeAtomically(event.record, to: path(event.sequence), mode: 0o600)
+        let record = event.record
+        do throws(FileFailure) {
+            try files.writeAtomically(record, to: path(event.sequence), mode: 0o600)
+        } catch {
+            // What is only told in passing may wait for the disk, or be told without it.
+            guard event.isDecisive, error.isNoRoom, hasReserve else { throw error }
+            hasReserve = false
+            try files.remove(reserve)
+            try files.writeAtomically(record, to: path(event.sequence), mode: 0o600)
+        }
+    }
+
+    /// Takes the room for events that matter, unless it is there.
+    func keepReserve() throws(FileFailure) {
+        guard !hasReserve else { return }
+        if let there = try files.read(reserve, limit: Self.reserveBytes), there.count == Self.reserveBytes {
+            hasReserve = true
+            return
+        }
+        // Not zeros, which some file systems do not store.
+        let bytes = [UInt8](repeating: 0x2E, count: Self.reserveBytes)
+        try files.writeForThisBoot(bytes, to: reserve, mode: 0o600)
+        hasReserve = true
+    }
+
+    /// Whether anything can be written again.
+    func probe() throws(FileFailure) {
+        guard hasReserve else { return try keepReserve() }
+        let path = "\(folder)/probe"
+        // More than the room of the few events that have just been delivered.
+        try files.writeForThisBoot([UInt8](repeating: 0x2E, count: Self.reserveBytes / 4), to: path, mode: 0o600)
+        try files.remove(path)
+    }
+
+    /// The same where there may be no room for it yet.
+    func renewReserve() {
+        guard !hasReserve, files.freeBytes(below: folder).map({ $0 > 4 * Self.reserveBytes }) ?? false else { return }
+        try? keepReserve()
     }
 
     /// For an event that no longer counts.
@@ -40,14 +84,16 @@ actor OutboxFolder {
 
     /// The marker is written before the file goes, so that no crash between the two can make a number rise twice.
     /// Where it cannot be written the file goes nevertheless: the event was taken.
-    func forget(_ sequence: UInt64) throws(FileFailure) {
+    func forget(_ sequences: [UInt64]) throws(FileFailure) {
+        guard let last = sequences.max() else { return }
         var failure: FileFailure?
         do throws(FileFailure) {
-            try files.writeAtomically([UInt8](String(sequence).utf8), to: marker, mode: 0o600)
+            try files.writeAtomically([UInt8](String(max(last, marked)).utf8), to: marker, mode: 0o600)
         } catch {
             failure = error
         }
-        try files.remove(path(sequence))
+        marked = max(last, marked)
+        for sequence in sequences { try files.remove(path(sequence)) }
         if let failure { throw failure }
     }
 
@@ -64,7 +110,7 @@ actor OutboxFolder {
         } catch {
             failure = error
         }
-        try forget(event.sequence)
+        try forget([event.sequence])
         if let failure { throw failure }
         for name in try files.list("\(folder)/parked").dropLast(Self.maximumParked) {
             try files.remove("\(folder)/parked/\(name)")
@@ -78,7 +124,8 @@ actor OutboxFolder {
         let sequences = sequences(in: folder, &recovered)
         // Names first: whatever the files hold, no number is used twice.
         let aside = self.sequences(in: "\(folder)/parked", &recovered) + self.sequences(in: "\(folder)/bad", &recovered)
-        recovered.last = max((sequences + aside).max() ?? 0, acknowledged(&recovered))
+        marked = acknowledged(&recovered)
+        recovered.last = max((sequences + aside).max() ?? 0, marked)
         for sequence in sequences.sorted() {
             do throws(FileFailure) {
                 recovered.events += try event(sequence, &recovered).map { [$0] } ?? []
@@ -97,6 +144,7 @@ actor OutboxFolder {
     }
 
     private func setAside(_ sequence: UInt64, because reason: String, _ recovered: inout Recovered) {
+        recovered.damaged += 1
         recovered.problems.append("\(reason); set aside in \(folder)/bad")
         do throws(FileFailure) {
             try files.move(path(sequence), to: "\(folder)/bad/\(name(sequence))")
@@ -127,7 +175,13 @@ actor OutboxFolder {
         return 0
     }
 
+    private var reserve: String { "\(folder)/reserve" }
     private var marker: String { "\(folder)/last-acknowledged" }
     private func name(_ sequence: UInt64) -> String { "\(EventCodec.padded(sequence)).json" }
     private func path(_ sequence: UInt64) -> String { "\(folder)/\(name(sequence))" }
+}
+
+extension FileFailure {
+    /// ENOSPC, EDQUOT.
+    fileprivate var isNoRoom: Bool { errno == 28 || errno == 122 }
 }

@@ -18,15 +18,17 @@ struct OutboxQueue: Sendable {
 
     /// Renders one event under the next sequence number and queues it.
     ///
-    /// In a full outbox the oldest phase event makes room: it says the least. Answers how many events were dropped.
+    /// In a full outbox the oldest phase makes room, which says the least, then what is told in passing, then the
+    /// oldest event of all. Answers how many events were dropped.
     mutating func add(_ kind: ReportKind, id: String, for callbackURL: String?, render: (UInt64) -> [UInt8]) -> Int {
         var dropped = 0
         if events.count >= Self.capacity {
             dropped = 1
             // The first one is being sent.
-            guard let oldest = events.indices.dropFirst().first(where: { events[$0].kind == .phase }) else {
-                return dropped
-            }
+            let others = events.indices.dropFirst()
+            let phase = others.first { events[$0].kind == .phase }
+            let passing = phase ?? others.first { !events[$0].isDecisive }
+            guard let oldest = passing ?? others.first else { return dropped }
             if events[oldest].isStored { discarded.append(events[oldest].sequence) }
             events.remove(at: oldest)
         }

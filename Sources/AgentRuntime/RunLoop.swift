@@ -76,14 +76,17 @@ struct RunLoop {
         agent.view.publish(node)
         service.tell(node, actions, agent)
         // Its own events come before it in the list, and are for its callback already.
-        for case .prepare(let assignment) in actions { outbox.follow(assignment) }
+        for action in actions { follow(action) }
         add(actions, node, in: &group)
         for action in actions { perform(action, node: node, in: &group) }
         wishStandby()
     }
 
     private mutating func wishStandby() {
-        let (wish, state) = (machine.standby, "\(machine.standby) \(machine.state.name)")
+        let wish = machine.standby
+        // Where there is one place only, it is free once nothing is left of the engine before.
+        let isEnding = if case .stopping = machine.state { true } else { false }
+        let state = "\(wish) \(machine.state.name) \(isEnding)"
         guard state != wished else { return }
         wished = state
         engine.standBy(wish)
@@ -102,6 +105,7 @@ struct RunLoop {
         let (engine, inbox) = (engine, inbox)
         switch action {
         case .prepare(let assignment): group.addTask { await engine.prepare(assignment, inbox) }
+        case .renewCredentials(let assignment): group.addTask { await engine.renew(assignment) }
         case .abandonPreparation: engine.abandonPreparation()
         case .startEngine(let generation): group.addTask { await engine.run(generation, inbox) }
         case .probeHealth: group.addTask { await engine.probe.run(inbox) }
@@ -127,6 +131,13 @@ struct RunLoop {
             ending = .handedOver
             isFinished = true
         case .finish: isFinished = true
+        }
+    }
+
+    private func follow(_ action: NodeAction) {
+        switch action {
+        case .prepare(let assignment), .renewCredentials(let assignment): outbox.follow(assignment)
+        default: break
         }
     }
 

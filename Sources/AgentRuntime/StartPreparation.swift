@@ -1,29 +1,34 @@
 internal import AgentCore
+internal import Locking
+
+/// The files that an engine's unit reads: one writer at a time.
+final class EngineFiles: Sendable {
+    let turns = OneAtATime()
+    /// From their writing until that engine is gone.
+    let areAnEngines = Mutex(false)
+}
 
 /// Everything between an assignment and the exec: proved, brought to the disk where it is not streamed, written down.
 struct StartPreparation: Sendable {
     let ports: AgentPorts
     let preparer: EnginePreparer
+    let caches: CarriedCaches
+    let files = EngineFiles()
     private let preflight: Preflight
     private let cache: ModelCache
 
     init(settings: AgentSettings, ports: AgentPorts) {
         self.ports = ports
         preparer = EnginePreparer(settings: settings, ports: ports)
+        caches = CarriedCaches(settings: settings, ports: ports)
         cache = ModelCache(settings: settings, ports: ports)
         preflight = Preflight(settings: settings, ports: ports, cache: cache)
     }
 
-    /// What is to be executed, once it is written down.
-    struct Plan: Sendable {
-        var assignment: Assignment
-        var loading: WeightLoading?
-        var tuned: [EnvironmentVariable]
-    }
-
-    func plan(
+    func launch(
         for assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
-    ) async throws(FailureReport) -> Plan {
+    ) async throws(FailureReport) -> EngineLaunch {
+        async let restored: Void = caches.restore(for: assignment, on: install)
         let outcome = try await prove(assignment, on: install, inbox)
         var wanted = outcome?.tuning.applied(to: assignment) ?? assignment
         if assignment.isDownloaded {
@@ -31,13 +36,42 @@ struct StartPreparation: Sendable {
             // Nobody waits for it any more; what is not written needs no removal.
             guard !Task.isCancelled else { throw FailureReport(.unknown, message: "abandoned", process: "agent") }
         }
-        return Plan(
-            assignment: wanted, loading: outcome?.tuning.loading.value, tuned: outcome?.tuning.variables ?? [])
+        await restored
+        return try await write(wanted, on: install, outcome?.tuning)
     }
 
-    /// From here on there are credentials on the disk.
-    func write(_ plan: Plan, on install: EngineInstall?) async throws(FailureReport) -> EngineLaunch {
-        try await preparer.prepare(plan.assignment, on: install, loading: plan.loading, tuned: plan.tuned)
+    private func write(
+        _ wanted: Assignment, on install: EngineInstall?, _ tuning: StreamerTuning?
+    ) async throws(FailureReport) -> EngineLaunch {
+        try await files.turns.run { () async -> Result<EngineLaunch, FailureReport> in
+            do throws(FailureReport) {
+                let launch = try await preparer.prepare(
+                    wanted, on: install, loading: tuning?.loading.value, tuned: tuning?.variables ?? [])
+                files.areAnEngines.withLock { $0 = true }
+                return .success(launch)
+            } catch {
+                return .failure(error)
+            }
+        }.get()
+    }
+
+    /// The files of the engine that runs, for whoever starts it again.
+    func renew(
+        _ launch: EngineLaunch, with assignment: Assignment, on install: EngineInstall
+    ) async throws(FailureReport) {
+        try await files.turns.run { () async -> Result<Void, FailureReport> in
+            do throws(FailureReport) {
+                return .success(try preparer.renew(launch, with: assignment, on: install))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
+    }
+
+    /// Credentials stay no longer than an engine needs them.
+    func removeFiles() {
+        preparer.removeCredentials()
+        files.areAnEngines.withLock { $0 = false }
     }
 
     /// Before anything is written: what cannot work leaves no credentials behind. nil where

@@ -26,7 +26,7 @@ package enum AssignmentCodec {
     ) throws(AssignmentRejection) -> Assignment {
         let document: JSONValue
         do {
-            document = try JSONValue.parse(body)
+            document = try JSONValue.parseUnambiguous(body)
         } catch {
             throw AssignmentRejection(generation: nil, faults: [FieldFault(field: "body", problem: error.reason)])
         }

@@ -3,7 +3,7 @@ package import AgentCore
 /// The node's state as the JSON of heartbeat, timeline and events.
 package enum SnapshotCodec {
     package static func heartbeat(
-        _ node: NodeSnapshot, pendingEvents: Int, sequence: UInt64, wallTime: Double
+        _ node: NodeSnapshot, outbox: OutboxFigures, sequence: UInt64, wallTime: Double
     ) -> JSONValue {
         var fields = common(node)
         fields["schema"] = .integer(1)
@@ -19,7 +19,8 @@ package enum SnapshotCodec {
             "reachable": .bool(node.controlPlaneError == nil),
             "error": node.controlPlaneError.map(JSONValue.string) ?? .null,
         ])
-        fields["outbox"] = .object(["pending": .integer(Int64(pendingEvents))])
+        fields["outbox"] = outbox.rendered
+        fields["degraded"] = .array(node.storageError.map { [.string($0)] } ?? [])
         fields["versions"] = versions(node.versions)
         fields["notice"] = notice(node, wallTime: wallTime)
         fields["notice_sources"] = .array(node.noticeSources.map(NoticeCodec.described))

@@ -18,6 +18,8 @@ struct ExecEngineCommand: ParsableCommand {
     var file: String
 
     func run() throws {
+        let variables = SettingsSource.processEnvironment()
+        let file = go == nil ? variables[EngineLauncher.argumentsVariable] ?? file : file
         guard let bytes = try LinuxFileStore().read(file, limit: 1 << 20),
             let arguments = try JSONValue.parse(bytes).arrayValue?.compactMap(\.stringValue), !arguments.isEmpty
         else {
@@ -26,7 +28,7 @@ struct ExecEngineCommand: ParsableCommand {
         }
         if let go {
             let own = arguments.drop { $0 != EngineLauncher.separator }.dropFirst()
-            let environment = SettingsSource.processEnvironment().map { EnvironmentVariable($0.key, $0.value) }
+            let environment = variables.map { EnvironmentVariable($0.key, $0.value) }
             guard let refusal = StandbySocket.go(go, arguments: Array(own), environment: environment) else { return }
             Complaint.say("the engine that waits does not serve: \(refusal)")
             throw ExitCode.failure

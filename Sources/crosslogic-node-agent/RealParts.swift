@@ -6,16 +6,19 @@ internal import AgentSystem
 struct RealParts {
     let ports: AgentPorts
     private let http: CurlHTTPClient
+    private let urgent: CurlHTTPClient
     private let fetcher: CurlObjectFetcher
     private let service: NotifySocket
 
     init(settings: AgentSettings, log: any AgentLog) {
         let clocks = LinuxClocks()
-        let curl = CurlSettings(
+        var curl = CurlSettings(
             userAgent: "crosslogic-node-agent/\(AgentVersion.text)",
             certificateAuthorityFile: settings.certificateAuthorityFile)
         http = CurlHTTPClient(settings: curl, clocks: clocks)
         fetcher = CurlObjectFetcher(settings: curl, clocks: clocks)
+        curl.maximumIdleConnections = 2
+        urgent = CurlHTTPClient(settings: curl, clocks: clocks)
         let units = settings.engineHost == .systemd ? SystemdEngineHost(clocks: clocks) : nil
         service = NotifySocket(door: units.map { _ in SystemdEngineHost.standardPath })
         var ports = AgentPorts(
@@ -25,7 +28,7 @@ struct RealParts {
             models: LinuxModelStorage(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,
             random: LinuxRandom(), signer: OpenSSLMessageSigner(), log: log,
-            gpuMeter: units.map { _ in UnitGPUMeter() }, shutdownMonitor: LogindMonitor())
+            gpuMeter: units.map { _ in UnitGPUMeter() }, shutdownMonitor: LogindMonitor(), urgent: urgent)
         let caches = "\(settings.stateFolder)/caches"
         ports.cacheCarrier =
             units == nil
@@ -40,6 +43,7 @@ struct RealParts {
 
     func close() async {
         await http.close()
+        await urgent.close()
         await fetcher.close()
         service.drain()
     }

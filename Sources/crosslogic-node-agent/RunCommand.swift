@@ -13,11 +13,11 @@ struct RunCommand: AsyncParsableCommand {
 
             Optional, with their defaults: CROSSLOGIC_ENGINE (searched), CROSSLOGIC_ENGINE_ARGS, \
             CROSSLOGIC_ENGINE_LOG=/tmp/vllm.log, CROSSLOGIC_ENGINE_ADDRESS=0.0.0.0, CROSSLOGIC_ENGINE_PORT=8000, \
-            CROSSLOGIC_HEARTBEAT_LISTEN=127.0.0.1:9400, CROSSLOGIC_HEARTBEAT_TOKEN, \
+            CROSSLOGIC_HEARTBEAT_LISTEN=127.0.0.1:9400, CROSSLOGIC_HEARTBEAT_TOKEN, CROSSLOGIC_HEARTBEAT_PUSH=off, \
             CROSSLOGIC_STATE_DIR=/var/lib/crosslogic, CROSSLOGIC_RUNTIME_DIR=/run/crosslogic, \
             CROSSLOGIC_CACHE_DIR=/var/cache/crosslogic, CROSSLOGIC_MODEL_DIR (CROSSLOGIC_CACHE_DIR/models, or the unit's \
             cache directory), CROSSLOGIC_MODEL_CACHE_LIMIT (bytes), CROSSLOGIC_DRAIN_TIMEOUT=30 (seconds), CROSSLOGIC_ENGINE_HOST (systemd \
-            or child; whatever the machine has), CROSSLOGIC_NOTIFY_READY=model (or agent), CROSSLOGIC_PREFLIGHT=on (or \
+            or child; whatever the machine has), CROSSLOGIC_ENGINE_START=plain (or preload, standby), CROSSLOGIC_NOTIFY_READY=model (or agent), CROSSLOGIC_PREFLIGHT=on (or \
             warn, off); for an assignment \
             that leaves them out: R2_ENDPOINT, R2_BUCKET, R2_ACCESS_KEY, R2_SECRET_KEY, R2_CDN_DOMAIN, \
             VLLM_USE_RUNAI_STREAMER, VLLM_STREAMER_CONCURRENCY, VLLM_STREAMER_MEMORY_LIMIT, VLLM_GPU_MEMORY_UTIL.

@@ -22,7 +22,7 @@ internal import Testing
             rig.host.tell(.gone(at: BootInstant(nanoseconds: 0)))
             #expect(await rig.events.first { $0.eventName == "stopped" } != nil)
         }
-        #expect(try rig.files.list("/var/lib/crosslogic/outbox") == ["last-acknowledged"])
+        #expect(try rig.files.list("/var/lib/crosslogic/outbox") == ["last-acknowledged", "reserve"])
     }
 
     @Test("The environment file holds the credentials, mode 0600, and is gone with the engine")

@@ -96,6 +96,21 @@ private final class PauseCounter: RandomSource {
         #expect(memory.take(received(2), etag: "\"2\"") == (nil, false))
     }
 
+    @Test("A generation that says something else than before is refused, and said once")
+    func changed() {
+        var memory = PollMemory()
+        _ = memory.take(received(3), etag: "\"3\"")
+        let other = NodeEvent.assignmentReceived(.sample(generation: 3, model: "acme/other"))
+        guard case .assignmentRejected(3, let faults)? = memory.take(other, etag: "\"3b\"").event else {
+            Issue.record("it was not refused")
+            return
+        }
+        #expect(faults.map(\.field) == ["generation"])
+        #expect(memory.take(other, etag: "\"3b\"") == (nil, false))
+        #expect(memory.take(received(3), etag: "\"3c\"") == (nil, false))
+        #expect(memory.etag == "\"3c\"")
+    }
+
     @Test("A document that was rejected and is mended under its generation is taken")
     func mended() {
         var memory = PollMemory()

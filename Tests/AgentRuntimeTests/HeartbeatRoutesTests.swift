@@ -19,7 +19,7 @@ internal import Testing
         #expect(try pending(routes) == 0)
         outbox.addSample("a")
         #expect(try pending(routes) == 1)
-        await outbox.forget(try #require(outbox.first))
+        await outbox.forget([try #require(outbox.first)])
         #expect(try pending(routes) == 0)
     }
 

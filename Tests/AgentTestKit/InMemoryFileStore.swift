@@ -7,6 +7,12 @@ package final class InMemoryFileStore: FileStore {
         var files: [String: [UInt8]] = [:]
         var modes: [String: UInt32] = [:]
         var isFull = false
+        var capacity: Int?
+
+        func hasRoom(for count: Int, at path: String) -> Bool {
+            guard let capacity else { return !isFull }
+            return files.filter { $0.key != path }.values.reduce(count) { $0 + $1.count } <= capacity && !isFull
+        }
     }
 
     /// Paths, in the order they were written.
@@ -20,6 +26,9 @@ package final class InMemoryFileStore: FileStore {
     }
 
     package func setFull(_ isFull: Bool) { state.withLock { $0.isFull = isFull } }
+
+    /// In bytes, over all files; nil for as many as one likes.
+    package func setCapacity(_ bytes: Int?) { state.withLock { $0.capacity = bytes } }
 
     package func mode(_ path: String) -> UInt32? { state.withLock { $0.modes[path] } }
 
@@ -37,11 +46,10 @@ package final class InMemoryFileStore: FileStore {
 
     package func writeAtomically(_ bytes: [UInt8], to path: String, mode: UInt32) throws(FileFailure) {
         let isFull = state.withLock { state in
-            if !state.isFull {
-                state.files[path] = bytes
-                state.modes[path] = mode
-            }
-            return state.isFull
+            guard state.hasRoom(for: bytes.count, at: path) else { return true }
+            state.files[path] = bytes
+            state.modes[path] = mode
+            return false
         }
         if isFull { throw FileFailure(operation: "write", path: path, errno: 28, reason: "No space left on device") }
         wrote.yield(path)

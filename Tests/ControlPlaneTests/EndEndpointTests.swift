@@ -55,7 +55,8 @@ struct EndEndpointTests {
     @Test(
         "that makes no sense is refused, field by field",
         arguments: [
-            ("{}", ["at"]), (#"{"at":"tomorrow"}"#, ["at"]), (#"{"at":"2026-11-22T03:00:00Z","kind":"freeze"}"#, ["kind"]),
+            ("{}", ["at"]), (#"{"at":"tomorrow"}"#, ["at"]),
+            (#"{"at":"2026-11-22T03:00:00Z","kind":"freeze"}"#, ["kind"]),
             (#"{"at":7,"kind":"x","reason":[]}"#, ["at", "kind", "reason"]),
         ])
     func refused(body: String, fields: [String]) async throws {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 
 from crosslogic.waiting import wait_for
 
@@ -18,6 +19,10 @@ class Asked:
     method: str
     path: str
     token: str | None
+    connection: int
+    """The client's port."""
+    carried: str = ""
+    """The id of the first event in it."""
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -28,11 +33,12 @@ class QuietServer(ThreadingHTTPServer):
 
 
 class ScriptedControlPlane:
-    """`mood` decides over every answer: `well`, `slow`, `error`, `unauthorized`, `html`, `half` or
-    `gone` (revoked; events are still taken)."""
+    """`mood` decides over every answer: `well`, `slow`, `error`, `unauthorized`, `html`, `half`, `raw` (whatever `raw`
+    writes) or `gone` (revoked; events are still taken)."""
 
     def __init__(self, mood: str = "well", port: int = 0) -> None:
         self.mood = mood
+        self.raw: Callable[[BinaryIO], None] | None = None
         self.asked: list[Asked] = []
         self.events: list[dict[str, Any]] = []
         self.assignment: dict[str, Any] | None = None
@@ -101,22 +107,33 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 self.give_assignment()
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.note()
+            events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            events = events if isinstance(events, list) else [events]
+            self.note(events[0]["id"])
             if plane.mood not in {"well", "gone"}:
                 self.misbehave()
                 return
-            events = json.loads(body)
-            events = events if isinstance(events, list) else [events]
             with plane.changed:
                 plane.take(events)
                 plane.changed.notify_all()
-            self.answer(202, {"accepted": len(events), "duplicates": 0})
+            if "batch" in self.headers["Content-Type"]:
+                self.answer(200, {"results": [{"id": event["id"], "status": 202} for event in events]})
+            else:
+                self.answer(202, {"accepted": len(events), "duplicates": 0})
 
-        def note(self) -> None:
+        def do_OPTIONS(self) -> None:
+            self.note()
+            if plane.mood in {"well", "gone"}:
+                self.send(204, b"", "text/plain")
+            else:
+                self.misbehave()
+
+        def note(self, carried: str = "") -> None:
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
             with plane.changed:
-                plane.asked.append(Asked(time.monotonic(), self.command, self.path, token))
+                plane.asked.append(
+                    Asked(time.monotonic(), self.command, self.path, token, self.client_address[1], carried)
+                )
 
         def give_assignment(self) -> None:
             known = self.headers.get("If-None-Match")
@@ -148,6 +165,9 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 self.answer(410, {"type": "about:blank", "title": "Revoked", "status": 410})
             elif plane.mood == "html":
                 self.send(200, b"<html><body>Welcome to the hotel network</body></html>", "text/html")
+            elif plane.mood == "raw" and plane.raw:
+                plane.raw(self.wfile)
+                self.close_connection = True
             elif plane.mood == "half":
                 self.send(200, b'{"generation": 1, "model": "ac', "application/json", length=4000)
 

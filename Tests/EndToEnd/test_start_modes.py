@@ -26,7 +26,9 @@ def waiting(agent: Agent) -> list[procfs.Process]:
 
 
 def is_waiting(process: procfs.Process, agent: Agent) -> bool:
-    return " park --vllm " in process.command and str(agent.runtime) in process.command and process.session == process.pid
+    return (
+        " park --vllm " in process.command and str(agent.runtime) in process.command and process.session == process.pid
+    )
 
 
 def wait_for_standby(agent: Agent, other_than: int = 0) -> int:

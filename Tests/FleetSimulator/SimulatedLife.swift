@@ -70,7 +70,7 @@ struct SimulatedLife {
         beats += 1
         if let document { return document }
         let document = SnapshotCodec.heartbeat(
-            snapshot(at: now), pendingEvents: 0, sequence: beats, wallTime: wallTime
+            snapshot(at: now), outbox: OutboxFigures(), sequence: beats, wallTime: wallTime
         ).rendered()
         self.document = document
         return document

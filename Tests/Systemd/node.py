@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from crosslogic import engine as engines
 from crosslogic import http, swift
 from crosslogic.canaries import Canaries
@@ -25,6 +26,8 @@ SERVING = "crosslogic-serving.target"
 GUARD = "crosslogic-engine-guard.service"
 DOOR = "crosslogic-enginectl.socket"
 OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
+
+in_all_start_modes = pytest.mark.parametrize("start_mode", engines.START_MODES, indirect=True)
 
 ENGINE_FOLDER = Path("/opt/crosslogic/engine")
 STAND_IN = Path("/opt/stand-in")
@@ -94,6 +97,10 @@ class Node:
         recorded = self.engine.executable.parent.parent / "cache" / "launcher"
         if recorded.exists():
             shutil.copytree(recorded, layer / "var/cache/crosslogic/launcher")
+            # As the engine's user would have left it.
+            tmpfiles = layer / "etc/tmpfiles.d"
+            tmpfiles.mkdir(parents=True, exist_ok=True)
+            (tmpfiles / "recorded.conf").write_text("Z /var/cache/crosslogic - vllm vllm\n")
         if enabled:
             for target, unit in (("multi-user", AGENT), ("sockets", DOOR)):
                 wants = layer / f"etc/systemd/system/{target}.target.wants"

@@ -47,8 +47,7 @@ def test_second_machine_uses_what_the_first_has_compiled(
     first = carrying(make_node, engine)
     first.start_and_serve()
     wait_for_words(first, "carried caches: .* are in the store")
-    left = first.machine.run("ls", "/var/cache/crosslogic-caches").out
-    assert left == ""
+    wait_for("nothing is left", lambda: first.machine.run("ls", "/var/cache/crosslogic-caches").out == "", 20)
     first.systemctl("stop", "crosslogic-node-agent.service")
 
     second = carrying(make_node, engine)

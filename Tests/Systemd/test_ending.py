@@ -8,7 +8,7 @@ import pytest
 from conftest import MakeNode
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, SERVING, InstalledStandIn, Node, assignment
+from node import AGENT, ENGINE, SERVING, InstalledStandIn, Node, assignment, in_all_start_modes
 from scripted_control_plane import ScriptedControlPlane
 
 
@@ -23,6 +23,7 @@ def nothing_left(node: Node) -> None:
         assert not node.machine.path(f"/run/crosslogic/{name}").exists()
 
 
+@in_all_start_modes
 def test_stop_drains_and_leaves_nothing(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
     plane.assign(**assignment(stack))
     node.start_and_serve()
@@ -43,6 +44,20 @@ def test_stop_in_each_phase_leaves_nothing(
     node.start()
     node.wait_for_phase(phase)
     node.systemctl("stop", AGENT)
+    nothing_left(node)
+
+
+def test_stop_while_the_engine_waits_for_the_gpus_withdraws_its_start(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    gpu = "crosslogic-gpu.service"
+    node.drop_in(gpu, "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\nTimeoutStartSec=300s\n")
+    plane.assign(**assignment(stack))
+    node.start()
+    wait_for("the start waits", lambda: node.machine.property(gpu, "ActiveState") == "activating", 10)
+    node.systemctl("stop", AGENT)
+    assert node.machine.property(AGENT, "Result") == "success"
+    assert node.machine.property(ENGINE, "Job") in ("", "0")
     nothing_left(node)
 
 
@@ -73,6 +88,7 @@ def test_agent_killed_while_it_drains_leaves_no_engine(
     wait_for("the engine is gone", lambda: not node.is_active(ENGINE) and not node.engine_pids(), 15)
 
 
+@in_all_start_modes
 def test_killed_api_server_takes_its_workers_along_within_half_a_second(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, OURS, Node, another_agent, assignment
+from node import AGENT, ENGINE, OURS, Node, another_agent, assignment, in_all_start_modes
 from scripted_control_plane import ScriptedControlPlane
 
 
+@in_all_start_modes
 def test_no_secret_is_where_others_can_read(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
     callback = node.canaries.new("callback secret")
     plane.assign(**assignment(stack, callback_secret=callback))

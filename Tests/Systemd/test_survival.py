@@ -12,7 +12,7 @@ from typing import Any
 from crosslogic import http
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, LOG, SERVING, InstalledStandIn, Node, another_agent, assignment
+from node import AGENT, ENGINE, LOG, SERVING, InstalledStandIn, Node, another_agent, assignment, in_all_start_modes
 from scripted_control_plane import ScriptedControlPlane
 
 KILLS = 100 if "CROSSLOGIC_LONG" in os.environ else 10
@@ -45,6 +45,7 @@ def check_events(plane: ScriptedControlPlane) -> None:
     assert plane.events_of("failed") == []
 
 
+@in_all_start_modes
 def test_restart_keeps_the_engine_its_timeline_and_the_target(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:
@@ -74,6 +75,7 @@ def test_sigusr2_by_hand_is_a_restart(node: Node, stack: Stack, plane: ScriptedC
     assert settled(node)["engine"]["pid"] == before["engine"]["pid"]
 
 
+@in_all_start_modes
 def test_kill_9_at_random_moments(
     node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
 ) -> None:
@@ -117,6 +119,7 @@ def test_agent_that_hangs_is_replaced_and_the_engine_stays(
     assert after["timeline"] == before["timeline"]
 
 
+@in_all_start_modes
 def test_engine_that_dies_while_no_agent_is_there_is_told_with_its_cause(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:

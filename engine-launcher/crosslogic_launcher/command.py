@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ class PlainError(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
+    # Whoever executes us may have blocked some; without SIGCHLD the fork server would not hear of any end.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if arguments[:1] == ["fork-server"]:
         return forkserver.main(int(arguments[1]), Path(arguments[2]), arguments[3], int(arguments[4]))
     options = parse(arguments)

@@ -50,6 +50,23 @@ package struct Assignment: Equatable, Sendable {
     }
 }
 
+extension Assignment {
+    /// Whether an engine that runs for this one does for the other too: what opens the store is new, and nothing else
+    /// but where events go. The same again is none of that: it is how an engine is started anew.
+    package func brings(newCredentialsFor other: Assignment) -> Bool {
+        guard store != other.store else { return false }
+        var same = other
+        same.generation = generation
+        same.store.accessKeyID = store.accessKeyID
+        same.store.secretAccessKey = store.secretAccessKey
+        same.store.sessionToken = store.sessionToken
+        same.store.expiresAt = store.expiresAt
+        same.callbackURL = callbackURL
+        same.callbackSecret = callbackSecret
+        return same == self
+    }
+}
+
 /// The raw value is the field's name.
 package enum StreamerSetting: String, CaseIterable, Sendable {
     case concurrency = "streamer_concurrency"

@@ -47,6 +47,9 @@ package struct EngineLauncher: Equatable, Sendable {
 
     package var executable: String { interpreter }
 
+    /// In the environment of an engine's unit: the file with what to execute, where that is not the usual one.
+    package static let argumentsVariable = "CROSSLOGIC_ENGINE_ARGUMENTS"
+
     /// What stands before vLLM's own arguments.
     package static let separator = "--"
 }

@@ -48,6 +48,8 @@ package enum NodeEvent: Equatable, Sendable {
     /// The outbox is empty.
     case eventsDelivered
     case readyAcknowledged
+    /// Whether events and notices can be kept on disk; nil where they can.
+    case storageChanged(problem: String?)
     case preemption(PreemptionEvent)
 }
 
@@ -88,6 +90,8 @@ package enum NodeAction: Equatable, Sendable {
     /// Its result is not wanted any more. It answers all the same: one at a time.
     case abandonPreparation
     case startEngine(generation: Int64)
+    /// The engine goes on; what is on disk for it is written anew.
+    case renewCredentials(Assignment)
     case probeHealth
     case sendCanary(model: String)
     case terminateEngine

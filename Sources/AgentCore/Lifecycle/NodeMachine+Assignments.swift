@@ -13,6 +13,8 @@ extension NodeMachine {
             return accept(assignment, at: now)
         case .backoff:
             return [.cancel(.backoff)] + accept(assignment, at: now)
+        case .running(let run) where assignment.brings(newCredentialsFor: run.assignment):
+            return renew(run, assignment)
         case .running(let run):
             return endEngine(run, next: .change(to: assignment, receivedAt: now))
         case .stopping(var stop):
@@ -24,6 +26,19 @@ extension NodeMachine {
         case .leaving, .finished:
             return []
         }
+    }
+
+    /// The engine has read its weights or is about to; the next one opens the store with the new credentials.
+    private mutating func renew(_ run: EngineRun, _ assignment: Assignment) -> [NodeAction] {
+        var run = run
+        run.assignment = assignment
+        state = .running(run)
+        generation = assignment.generation
+        rejectedFaults = []
+        return [
+            .tell(.assignmentAccepted(generation: assignment.generation, model: assignment.model)),
+            .renewCredentials(assignment), .report(Report(.assignmentAccepted)),
+        ]
     }
 
     /// `instant` is when the assignment came, which may be a whole drain ago.

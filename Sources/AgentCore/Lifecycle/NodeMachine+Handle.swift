@@ -41,6 +41,9 @@ extension NodeMachine {
         case .restartRequested: return restartRequested()
         case .eventsDelivered: return eventsDelivered()
         case .readyAcknowledged: return readyAcknowledged(at: now)
+        case .storageChanged(let problem):
+            storageError = problem
+            return []
         case .preemption(let event): return preempt(event, at: now)
         }
     }

@@ -18,6 +18,8 @@ package struct NodeMachine: Sendable {
     package internal(set) var failureExit: EngineExit?
     /// nil while the control plane answers.
     package internal(set) var controlPlaneError: String?
+    /// nil while the state directory takes what is to be kept.
+    package internal(set) var storageError: String?
     /// When READY was sent for the engine that serves now.
     package internal(set) var readyAt: BootInstant?
     /// What the canary's own request took.

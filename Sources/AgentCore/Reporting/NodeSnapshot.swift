@@ -44,6 +44,7 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var notice: Preemption?
     package var noticeSources: [SourceHealth] = []
     package var place = CloudPlace(.generic)
+    package var storageError: String?
 
     /// One line a human can read.
     package var status: String { StatusLine.text(for: self) }
@@ -78,7 +79,7 @@ extension NodeMachine {
             preflight: preflight, download: download, load: load,
             rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
             versions: versions, isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
-            place: notices.place)
+            place: notices.place, storageError: storageError)
     }
 
     /// On a notice the node drains, and then there is nothing left of it to be had.

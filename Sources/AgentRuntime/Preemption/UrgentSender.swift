@@ -30,7 +30,7 @@ struct UrgentSender: Sendable {
     private func verdict(_ event: OutboxEvent, _ target: EventTarget) async -> EventVerdict {
         var request = sender.request(event, to: target)
         request.timeout = Self.timeout
-        guard let response = try? await ports.http.send(request) else { return .tryAgain }
+        guard let response = try? await ports.urgent.send(request) else { return .tryAgain }
         return EventVerdict(status: response.status, contentType: response.headers["content-type"])
     }
 }

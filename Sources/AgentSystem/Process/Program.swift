@@ -8,6 +8,9 @@ package enum Program {
     package static func replace(by arguments: [String]) -> String {
         guard let path = arguments.first, path.hasPrefix("/") else { return "the program's path is not absolute" }
         let strings = CStringArray(arguments)
+        // Threads of Swift's pools block nearly every signal, and a mask outlives the exec: the engine would never hear
+        // of SIGCHLD.
+        clinux_unblock_signals()
         execv(path, strings.pointers)
         return "cannot execute \(path): \(SystemError(operation: "execve", code: errno).reason)"
     }

@@ -46,8 +46,8 @@ package enum StandbySocket {
         var sent = 0
         while sent < bytes.count {
             sent += try SystemError.check("send") {
-                bytes.withUnsafeBytes {
-                    Glibc.send(connection.number, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+                bytes[sent...].withUnsafeBytes {
+                    Glibc.send(connection.number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
                 }
             }
         }

@@ -9,7 +9,8 @@ extension SystemdEngineHost {
     package func park(_ launch: EngineLaunch) async {
         await onQueue {
             guard !self.isBusy, self.waiting.withLock({ $0 }) == nil else { return }
-            guard let before = self.status(), !before.isThere else { return }
+            // One that is on its way out is waited for by systemd.
+            guard let before = self.status(), before.activeState == "deactivating" || !before.isThere else { return }
             guard case .success(let answer) = self.door.askHere(.start), answer.isDone else { return }
             self.waiting.withLock { $0 = UnitStatus(answer.lines).invocation }
         }

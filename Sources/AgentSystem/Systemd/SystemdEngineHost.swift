@@ -9,6 +9,7 @@ package final class SystemdEngineHost: EngineHost {
     private let path: String
     private let executor = QueueExecutor(label: "io.crosslogic.engine-host")
     let door: EngineDoor
+    private let exit: UnitExit
     private let looks: UnitLooks
     private let current = Mutex<UnitLife?>(nil)
     /// Invocation of the engine that waits.
@@ -23,6 +24,7 @@ package final class SystemdEngineHost: EngineHost {
         self.clocks = clocks
         self.path = path
         door = EngineDoor(path, on: executor)
+        exit = UnitExit(path)
         looks = UnitLooks(path)
     }
 
@@ -36,6 +38,7 @@ package final class SystemdEngineHost: EngineHost {
     package func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent> {
         // The unit reads what the launch says from the files that its preparation has written.
         let (life, stream) = makeLife()
+        exit.open()
         executor.queue.async {
             let waits = self.takeWaiting()
             life.assumeIsolated { $0.start(waits: waits) }
@@ -56,6 +59,7 @@ package final class SystemdEngineHost: EngineHost {
         guard status.startedAt >= limit else { return nil }
         guard status.isThere || ExitRecord.load()?.invocation == status.invocation else { return nil }
         let (life, stream) = makeLife()
+        exit.open()
         life.assumeIsolated { $0.follow(status) }
         look()
         return AdoptedEngine(pid: status.mainPID, startedAt: status.startedAt, events: stream)
@@ -122,7 +126,8 @@ package final class SystemdEngineHost: EngineHost {
 
     private func order(_ verb: EngineDoor.Verb) {
         guard let life = current.withLock({ $0 }) else { return }
-        executor.queue.async { life.assumeIsolated { $0.order(verb) } }
+        life.ordered.withLock { $0 = verb }
+        exit.ask(verb) { [weak self] in self?.current.withLock { $0 === life } ?? false }
     }
 
     private var group: ControlGroup? { current.withLock { $0 }?.group.withLock { $0 } }

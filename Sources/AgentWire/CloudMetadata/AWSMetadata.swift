@@ -258,8 +258,8 @@ extension AWSMetadata {
         guard let deadline = TimeText.parse(time).flatMap(response.instant) else {
             return Sighting(.rebalance, origin: origin, deadline: nil, word: code)
         }
-        let kind: NoticeKind = ["instance-stop", "instance-retirement"].contains(code.lowercased()) ? .stop : .maintenance
-        return Sighting(kind, origin: origin, deadline: deadline, word: code)
+        let stops = ["instance-stop", "instance-retirement"].contains(code.lowercased())
+        return Sighting(stops ? .stop : .maintenance, origin: origin, deadline: deadline, word: code)
     }
 
     /// Taken back or over, which both the state and the description may say (`[Canceled] scheduled reboot`).

@@ -71,6 +71,12 @@ struct JSONScanner {
         }
     }
 
+    /// The first byte of the value it stands at; nil at the end.
+    mutating func peek() -> UInt8? {
+        skipBlanks()
+        return index < end ? bytes[index] : nil
+    }
+
     /// Nothing but blanks may follow the document.
     mutating func finish() throws(JSONSyntaxError) {
         skipBlanks()

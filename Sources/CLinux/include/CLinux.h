@@ -83,6 +83,9 @@ int clinux_listener_cgroups(uint16_t port, uint64_t *ids, int capacity);
 /// limit on core dumps, which an engine that is our child inherits; it may raise it again.
 int clinux_hide_memory(void);
 
+/// No signal is blocked in this thread from now on, nor in what it executes.
+void clinux_unblock_signals(void);
+
 /// Connects a close-on-exec stream to a Unix socket. The descriptor, or -1 and errno.
 int clinux_connect_unix(const char *path, int timeout_seconds);
 

@@ -40,7 +40,7 @@ package final class NodeDirectory: Sendable {
 
     func add(_ id: String, token: TokenDigest) {
         entries.withLock {
-            $0[id] = Entry(token: token, generation: 1, isRevoked: false, wasHeard: false)
+            $0[id] = Entry(token: token, generation: 1, endRevision: 0, isRevoked: false, wasHeard: false)
         }
     }
 

@@ -7,7 +7,8 @@ extension NodeStore {
             try Int64.fetchOne(
                 database,
                 sql: """
-                    UPDATE nodes SET end_document = ?, end_revision = end_revision + 1 WHERE id = ? RETURNING end_revision
+                    UPDATE nodes SET end_document = ?, end_revision = end_revision + 1 WHERE id = ?
+                    RETURNING end_revision
                     """,
                 arguments: [end.map { Self.text($0.document) }, id])
         }

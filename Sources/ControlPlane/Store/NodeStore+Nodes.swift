@@ -77,7 +77,8 @@ extension NodeStore {
     static func entries(_ database: Database) throws -> [String: NodeDirectory.Entry] {
         var entries: [String: NodeDirectory.Entry] = [:]
         let rows = try Row.fetchCursor(
-            database, sql: "SELECT id, token_sha256, generation, end_revision, revoked_at, last_event_at FROM nodes")
+            database,
+            sql: "SELECT id, token_sha256, generation, end_revision, revoked_at, last_event_at FROM nodes")
         while let row = try rows.next() {
             guard let token = TokenDigest(stored: Array(row["token_sha256"] as Data)) else { continue }
             entries[row["id"]] = NodeDirectory.Entry(

@@ -29,6 +29,34 @@ internal import Testing
         #expect(script.on(.engineGone).contains(.prepare(.sample(generation: 2))))
     }
 
+    @Test("New credentials alone end no engine: they are for the next one", arguments: [0, 1, 2])
+    func newCredentials(history: Int) {
+        var script = MachineScript([MachineScript.starting, MachineScript.loading, MachineScript.serving][history])
+        var renewed = Assignment.sample(generation: 2)
+        renewed.store.secretAccessKey = Secret("another")
+        renewed.store.expiresAt = "2026-11-22T12:00:00Z"
+        let state = script.state
+        let actions = script.on(.assignmentReceived(renewed))
+        #expect(actions.contains(.renewCredentials(renewed)))
+        #expect(actions.reports == [.assignmentAccepted])
+        #expect(script.state == state)
+        #expect(script.machine.generation == 2)
+        #expect(script.machine.assignment == renewed)
+        // What holds now is what the next start is made with.
+        script.on(.engineExited(.exited(code: 1)))
+        script.on(.failureExplained(FailureReport(.engineDied, message: "died")))
+        #expect(script.on(.engineGone).arms(.backoff) != nil)
+        #expect(script.on(.timerFired(.backoff)).contains(.prepare(renewed)))
+    }
+
+    @Test("New credentials for another model are another assignment")
+    func otherModel() {
+        var script = MachineScript(MachineScript.serving)
+        var other = Assignment.sample(generation: 2, model: "acme/other")
+        other.store.secretAccessKey = Secret("another")
+        #expect(script.on(.assignmentReceived(other)).contains(.terminateEngine))
+    }
+
     @Test("A rejected assignment is told with every fault, once, and the good one goes on")
     func rejected() {
         var script = MachineScript(MachineScript.serving)

@@ -39,10 +39,10 @@ internal import Testing
             }
             group.addTask {
                 for await arrival in arrivals {
-                    guard case .event(.preemption(.found(let finding, source: "one"))) = arrival.matter,
-                        finding != .begun
-                    else { continue }
-                    return finding
+                    guard case .event(.preemption(.found(let finding, source: "one"))) = arrival.matter else {
+                        continue
+                    }
+                    if finding != .begun { return finding }
                 }
                 return nil
             }

@@ -22,7 +22,8 @@ internal import Testing
     @Test(
         "A life cycle that ends is a notice, in any case",
         arguments: [
-            ("Terminating", NoticeKind.terminate), ("TERMINATED", .terminate), ("stopping\n", .stop), ("STOPPED", .stop),
+            ("Terminating", NoticeKind.terminate), ("TERMINATED", .terminate), ("stopping\n", .stop),
+            ("STOPPED", .stop),
         ])
     func ending(word: String, kind: NoticeKind) throws {
         var script = SourceScript(OracleMetadata())
@@ -39,7 +40,9 @@ internal import Testing
 
     @Test(
         "What is no state is no answer",
-        arguments: [(200, "<html>Terminating</html>"), (200, ""), (200, "{}"), (401, ""), (404, "Terminated"), (503, "")])
+        arguments: [
+            (200, "<html>Terminating</html>"), (200, ""), (200, "{}"), (401, ""), (404, "Terminated"), (503, ""),
+        ])
     func nonsense(status: Int, body: String) {
         var script = SourceScript(OracleMetadata())
         #expect(script.answer("/state", status, body).isOneFailure)
@@ -54,8 +57,9 @@ internal import Testing
         let whole = CloudPlace(.oracle, region: "us-phoenix-1", zone: "PHX-AD-1", instanceType: "VM.GPU3.1")
         var found: [SourceFinding] = []
         while found.isEmpty {
-            found = script.question().url.hasSuffix("/state")
-                ? script.give(200, "Running", [:]).filter { _ in false } : script.give(200, "PHX-AD-1", [:])
+            let isState = script.question().url.hasSuffix("/state")
+            let findings = script.give(200, isState ? "Running" : "PHX-AD-1", [:])
+            if !isState { found = findings }
         }
         #expect(found == [.place(whole)])
     }

@@ -1,4 +1,4 @@
-"""The metadata services of AWS, Google, Azure and Alibaba, as far as an agent asks them."""
+"""The metadata services of AWS, Google, Azure, Oracle and Alibaba, as far as an agent asks them."""
 
 from __future__ import annotations
 
@@ -142,6 +142,24 @@ class Azure(MetadataDouble):
             with self.changed:
                 self.changed.wait_for(lambda: self.is_closing, timeout=self.first_delay)
         return text(json.dumps({"DocumentIncarnation": self.incarnation, "Events": self.events}))
+
+
+class Oracle(MetadataDouble):
+    """Version 2. Its preemptions are announced elsewhere; the state is what a machine sees of its end."""
+
+    state: str = "Running"
+
+    def answer(self, request: Request) -> Answer:
+        if request.headers.get("authorization") != "Bearer Oracle":
+            return Answer(401)
+        values = {
+            "state": self.state,
+            "availabilityDomain": "EMIr:PHX-AD-1",
+            "canonicalRegionName": "us-phoenix-1",
+            "shape": "VM.GPU3.1",
+        }
+        key = request.path.removeprefix("/opc/v2/instance/")
+        return text(values[key]) if key in values else Answer(404, NOT_FOUND)
 
 
 class TerminationTime(MetadataDouble):

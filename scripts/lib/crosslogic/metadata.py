@@ -24,6 +24,8 @@ class Trouble:
 
     status: int | None = None
     stall: bool = False
+    for_good: bool = False
+    """A request that stalls is not answered either when the trouble is over for others."""
     drip: bool = False
     body: bytes | None = None
     """Instead of the real one, with status 200."""
@@ -159,7 +161,9 @@ def handler_of(double: MetadataDouble) -> type[BaseHTTPRequestHandler]:
         def make_trouble(self, trouble: Trouble) -> bool:
             if trouble.stall:
                 with double.changed:
-                    double.changed.wait_for(lambda: not double.trouble.stall, timeout=60)
+                    double.changed.wait_for(
+                        lambda: double.is_closing or not (trouble.for_good or double.trouble.stall), timeout=60
+                    )
                 self.close_connection = True
             elif trouble.drip:
                 self.drip()

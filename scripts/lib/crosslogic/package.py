@@ -24,7 +24,7 @@ LARGEST = 15 * MEGABYTE
 # The package alone: what is in this folder is uploaded to nodes.
 FOLDER = ROOT / ".build" / "package"
 WORKSHOP = ROOT / ".build" / "packaging"
-PARTS = ["docs", "packaging", "systemd", "scripts/install-units", "scripts/requirements"]
+PARTS = ["docs", "engine-launcher", "packaging", "systemd", "scripts/install-units", "scripts/requirements"]
 
 
 class PackageError(Exception):

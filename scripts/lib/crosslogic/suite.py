@@ -65,6 +65,7 @@ class Suite:
             Step("random logs", self.fuzz),
             Step("Swift tests under the thread sanitizer", self.race_tests) if races else None,
             Step("operator's scripts", self.operator_tests),
+            Step("tests of the engine launcher", self.launcher_tests),
             Step("end-to-end tests, simulated engine", self.simulated_engine_tests),
             Step("tests in a real systemd", self.systemd_tests),
             Step("tests of the package", self.packaging_tests),
@@ -122,6 +123,9 @@ class Suite:
             install.ensure_engine(self.console)
         selection = [] if with_engine else ["-m", "not real"]
         return self.pytest("operator", ["Tests/Operator", "--numprocesses", "4", *selection])
+
+    def launcher_tests(self) -> Tally:
+        return self.pytest("launcher", ["Tests/EngineLauncher", "--numprocesses", "4"])
 
     def simulated_engine_tests(self) -> Tally:
         swift.release_binaries(self.console)

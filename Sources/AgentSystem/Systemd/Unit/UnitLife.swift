@@ -32,6 +32,8 @@ actor UnitLife {
     /// nil until the unit runs. Behind a lock for readers outside of the actor.
     nonisolated let group = Mutex<ControlGroup?>(nil)
     nonisolated let execution = Mutex<String?>(nil)
+    /// What was asked of the unit while it may not have been there yet.
+    nonisolated let ordered = Mutex<EngineDoor.Verb?>(nil)
 
     init(
         on executor: QueueExecutor, clocks: any Clocks, door: EngineDoor,
@@ -75,6 +77,8 @@ actor UnitLife {
         execution.withLock { $0 = status.invocation }
         events.yield(.started(pid: status.mainPID ?? 0, at: status.startedAt))
         follow(status)
+        // Asked before PID 1 had the start in its queue, it came to nothing.
+        if let verb = ordered.withLock({ $0 }) { order(verb) }
     }
 
     /// The unit as it was found; it may be ending, or have ended.

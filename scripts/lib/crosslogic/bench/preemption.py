@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,7 @@ from crosslogic.agent import Agent
 from crosslogic.bench.figures import Figure, figure, quantile
 from crosslogic.clouds import AWS, GCP, Azure
 from crosslogic.logind import LogindDouble
-from crosslogic.metadata import MetadataDouble
+from crosslogic.metadata import MetadataDouble, Trouble
 from crosslogic.netns import own_network
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
@@ -42,6 +43,8 @@ class Receiver:
         self.changed = threading.Condition()
         self.taken: dict[tuple[str, str], float] = {}
         self.seen: set[str] = set()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """How many different events of a kind each node has sent."""
         self.is_closing = False
         receiver = self
 
@@ -57,18 +60,24 @@ class Receiver:
                     receiver.changed.wait_for(lambda: receiver.is_closing, timeout=20)
                 self.give(404)
 
-            def do_POST(self) -> None:
-                event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.give(202)
-                # The acknowledgement is on its way.
-                receiver.take(event)
+            def do_OPTIONS(self) -> None:
+                self.give(200)
 
-            def give(self, status: int) -> None:
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                events = body if isinstance(body, list) else [body]
+                results = [{"id": event["id"], "status": 202} for event in events]
+                self.give(200 if isinstance(body, list) else 202, json.dumps({"results": results}).encode())
+                # The acknowledgement is on its way.
+                for event in events:
+                    receiver.take(event)
+
+            def give(self, status: int, body: bytes = b"{}") -> None:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(body)
                 self.wfile.flush()
 
         self.server = Server(("127.0.0.1", 0), Handler)
@@ -85,6 +94,7 @@ class Receiver:
             if event["id"] in self.seen:
                 return
             self.seen.add(str(event["id"]))
+            self.counts[(str(event["source"]), name)] += 1
             self.taken.setdefault((str(event["source"]), name), time.monotonic())
             self.changed.notify_all()
 
@@ -102,6 +112,12 @@ class Receiver:
     def forget(self) -> None:
         with self.changed:
             self.taken = {}
+            self.counts.clear()
+
+    def most(self, name: str) -> int:
+        """Of any node."""
+        with self.changed:
+            return max((count for (_, kind), count in self.counts.items() if kind == name), default=0)
 
     def close(self) -> None:
         with self.changed:
@@ -144,11 +160,16 @@ class Fleet:
             wait_for("a look", lambda agent=agent: sees(agent, source), 20, agent.running.why_gone)
 
     def rounds(
-        self, bench: Bench, what: str, announce: Callable[[], float], take_back: Callable[[], object]
+        self,
+        bench: Bench,
+        what: str,
+        announce: Callable[[], float],
+        take_back: Callable[[], object],
+        usual: int = NOTICES,
     ) -> list[float]:
         """Seconds from visible to acknowledged."""
         samples: list[float] = []
-        wanted = bench.count(NOTICES)
+        wanted = bench.count(usual)
         while len(samples) < wanted:
             bench.note(f"preemption: {what}, notice {len(samples) + 1} of {wanted}")
             self.receiver.forget()
@@ -216,6 +237,55 @@ def logind(bench: Bench) -> list[Figure]:
     return rows("logind", samples, None, 0.1)
 
 
+def stalled(bench: Bench) -> list[Figure]:
+    """The look before the notice hangs for good; what it adds is on top of the second between two looks."""
+    with own_network(), closing(AWS()) as double, nodes(bench, "aws", "aws") as fleet:
+
+        def announce() -> float:
+            looks = double.count("instance-action")
+            double.change(trouble=Trouble(stall=True, for_good=True))
+            wait_for("a request of each hangs", lambda: double.count("instance-action") >= looks + AGENTS, 10)
+            double.change(trouble=Trouble())
+            return double.announce(120)
+
+        samples = fleet.rounds(
+            bench, "aws, a look that hangs", announce, lambda: double.change(action=None, time=None), NOTICES // 4
+        )
+    return [figure("AWS, a metadata request hangs: visible to acknowledged, slowest", samples, "s", 3.2, value=max)]
+
+
+def after_503(bench: Bench) -> list[Figure]:
+    seconds = 60
+    with own_network(), closing(AWS()) as double, nodes(bench, "aws", "aws") as fleet:
+
+        def announce() -> float:
+            double.change(trouble=Trouble(status=503))
+            time.sleep(seconds)
+            double.announce(120)
+            return double.change(trouble=Trouble())
+
+        samples = fleet.rounds(
+            bench, f"aws, after {seconds} s of 503", announce, lambda: double.change(action=None, time=None), AGENTS
+        )
+    return [figure(f"AWS, after {seconds} s of 503: visible to acknowledged, slowest", samples, "s", 1.2, value=max)]
+
+
+def moving_time(bench: Bench) -> list[Figure]:
+    """The local mocks' default: `time` is two minutes ahead at every look."""
+    seconds = 30
+    with own_network(), closing(AWS()) as double, nodes(bench, "aws", "aws") as fleet:
+        bench.note(f"preemption: {seconds} s of a time that moves")
+        fleet.receiver.forget()
+        double.change(action="terminate", moving_time=120.0)
+        fleet.receiver.wait_for_all("preempted", AGENTS, 20)
+        time.sleep(seconds)
+        drains, notices = fleet.receiver.most("preempted"), fleet.receiver.most("preemption")
+    return [
+        figure(f"drains of a node in {seconds} s of a moving time", [drains], "", goal=1),
+        figure(f"notices of a node in {seconds} s of a moving time", [notices], "", goal=1),
+    ]
+
+
 def cost(bench: Bench) -> list[Figure]:
     """CPU time of an agent that has nothing to do but to look for notices, less that of one that does not look."""
     seconds = 30
@@ -249,4 +319,4 @@ def closing(double: MetadataDouble) -> Iterator[MetadataDouble]:
         double.close()
 
 
-FIGURES = [aws, azure, gcp, logind, cost]
+FIGURES = [aws, azure, gcp, logind, stalled, after_503, moving_time, cost]

@@ -1,4 +1,4 @@
-"""Group `start`: the seconds that the engine launcher takes off a start, where they were, and that nothing else changes.
+"""Group `start`: the seconds that the engine launcher takes off a start, where they were, that nothing else differs.
 
 Always the real engine but for `leftovers`; modes turn by turn in one run, since only ratios mean something.
 """
@@ -10,11 +10,12 @@ import random
 import signal
 import statistics
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crosslogic import engine as engines
 from crosslogic import http, procfs
-from crosslogic.bench import warm
+from crosslogic.bench import start_caches, warm
 from crosslogic.bench.figures import Figure, figure
 from crosslogic.stack import prepare_engine
 from crosslogic.waiting import wait_for
@@ -42,7 +43,7 @@ def compiled(bench: Bench) -> list[Figure]:
     return modes(bench, "torch.compile", warm.compiling, {"standby": 3.0})
 
 
-def modes(bench: Bench, what: str, variant, goals: dict[str, float]) -> list[Figure]:  # noqa: ANN001
+def modes(bench: Bench, what: str, variant: Callable[[Engine], Engine], goals: dict[str, float]) -> list[Figure]:
     starts: dict[str, list[warm.Start]] = {mode: [] for mode in ("plain", *goals)}
     with bench.stack() as stack:
         stack.start_store()
@@ -138,7 +139,7 @@ def serving_again(stack: Stack, engine: Engine) -> float:
 
 def same_answers(bench: Bench) -> list[Figure]:
     """Greedy completions of fifty prompts in each mode."""
-    words = "the a dog reads river stone green seven over under when why light tree walks says".split()
+    words = ["the", "a", "dog", "reads", "river", "stone", "green", "seven", "over", "why", "light", "tree", "walks"]
     chance = random.Random(50)
     prompts = [" ".join(chance.choices(words, k=chance.randint(1, 24))) for _ in range(PROMPTS)]
     given: dict[str, list[str]] = {}
@@ -222,4 +223,4 @@ ENDINGS = {
     "agent killed": kill_agent,
 }
 
-FIGURES = [eager, compiled, crash, same_answers, leftovers]
+FIGURES = [eager, compiled, crash, same_answers, leftovers, *start_caches.FIGURES]

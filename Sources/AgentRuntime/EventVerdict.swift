@@ -1,0 +1,19 @@
+/// What an answer to an event means.
+enum EventVerdict: Equatable {
+    case accepted
+    /// Sending the same bytes again cannot help.
+    case refused
+    case tryAgain
+
+    init(status: Int, contentType: String? = nil) {
+        switch status {
+        // A captive portal or a login page in between answers for a receiver that never saw the event.
+        case 200..<300 where contentType?.lowercased().hasPrefix("text/html") == true: self = .tryAgain
+        case 200..<300: self = .accepted
+        // Time-out, too early, too many, and a token the control plane may yet learn.
+        case 401, 403, 404, 408, 425, 429: self = .tryAgain
+        case 400..<500: self = .refused
+        default: self = .tryAgain
+        }
+    }
+}

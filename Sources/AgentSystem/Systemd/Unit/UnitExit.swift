@@ -1,0 +1,26 @@
+internal import Dispatch
+internal import Locking
+
+/// Asks for the engine's end over a connection of its own: the one of the start is busy for as long as that waits, and
+/// only a stop can end the wait.
+struct UnitExit: Sendable {
+    private let executor = QueueExecutor(label: "io.crosslogic.engine-exit")
+    private let door: EngineDoor
+
+    init(_ path: String) {
+        door = EngineDoor(path, on: executor)
+    }
+
+    /// Opens the connection: none is served any more once PID 1 stops the agent, as that goes before what starts.
+    func open() {
+        executor.queue.async { [door] in _ = door.askHere(.status) }
+    }
+
+    /// Returns at once. What it leads to is seen at the unit itself.
+    func ask(_ verb: EngineDoor.Verb, while isMeant: @escaping @Sendable () -> Bool) {
+        executor.queue.async { [door] in
+            guard isMeant() else { return }
+            _ = door.askHere(verb)
+        }
+    }
+}

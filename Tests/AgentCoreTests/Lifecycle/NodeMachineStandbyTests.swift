@@ -1,0 +1,52 @@
+internal import AgentCore
+internal import Testing
+
+@Suite("When an engine is to wait for what comes next")
+struct NodeMachineStandbyTests {
+    @Test(
+        "From the first moment, not while a start has the processor, and again beside an engine that serves",
+        arguments: [
+            (MachineScript.booted, StandbyWish.parked), (MachineScript.preparing, .parked),
+            (MachineScript.starting, .untouched), (MachineScript.loading, .untouched),
+            (MachineScript.verifying, .untouched), (MachineScript.serving, .parked), (MachineScript.draining, .none),
+            (MachineScript.leaving, .none),
+        ])
+    func wishes(events: [NodeEvent], wish: StandbyWish) {
+        #expect(MachineScript(events).machine.standby == wish)
+    }
+
+    @Test("While an engine that failed is being buried, the next one imports already")
+    func crash() {
+        let script = MachineScript(MachineScript.serving + [.engineExited(.signalled(signal: 9, coreDumped: false))])
+        #expect(script.state == "failed")
+        #expect(script.machine.standby == .parked)
+    }
+
+    @Test("None once the end of the machine has begun")
+    func preemption() {
+        var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
+        script.notice(in: 100)
+        #expect(script.machine.standby == .none)
+    }
+
+    @Test("How the launcher started the engine is a detail of its first phase; what it could not fork, of the second")
+    func details() {
+        let script = MachineScript(
+            MachineScript.starting + [
+                .logFact(.launcher("standby, 3.5 s after it parked")), .logFact(.version("0.32.0")),
+                .logFact(.maxModelLength(512)), .logFact(.launcher("EngineCore: spawned, because CUDA is initialised")),
+                .logFact(.engineCoreInitialising(version: "0.32.0")),
+            ])
+        let spans = script.machine.shown.account.spans
+        #expect(spans.first { $0.phase == .engineImport }?.detail == "standby, 3.5 s after it parked")
+        let spawned = spans.first { $0.phase == .engineCoreSpawn }?.detail
+        #expect(spawned == "EngineCore: spawned, because CUDA is initialised")
+    }
+
+    @Test("The launcher's lines are understood, and nobody's that only quotes them")
+    func lines() {
+        var reader = EngineLogReader()
+        let log = "crosslogic-launcher: plain, because ImportError: no vllm\nhe said crosslogic-launcher: standby, x\n"
+        #expect(reader.feed(Array(log.utf8)) == [.launcher("plain, because ImportError: no vllm")])
+    }
+}

@@ -1,0 +1,51 @@
+internal import AgentCore
+internal import AgentTestKit
+internal import AgentWire
+internal import Testing
+
+@testable internal import AgentRuntime
+
+@Suite(.timeLimit(.minutes(1))) struct HeartbeatPusherTests {
+    @Test(
+        "The control plane says when the next one is due, within reason; a fleet is spread around that",
+        arguments: [
+            (200, #"{"next_in_s":20}"#, 20.0), (202, #"{"next_in_s":1}"#, 1), (200, #"{"next_in_s":0}"#, 15),
+            (200, #"{"next_in_s":-3}"#, 15), (200, #"{"next_in_s":999999999999}"#, 15), (200, "", 15), (204, "", 15),
+            (200, #"{"next_in_s":"soon"}"#, 15), (404, "", 600), (405, "", 600),
+        ])
+    func rest(status: Int, body: String, seconds: Double) {
+        let answer = HTTPResponse.answer(status, body)
+        #expect(HeartbeatPusher.rest(after: answer, fraction: 0.5) == .seconds(seconds))
+        #expect(HeartbeatPusher.rest(after: answer, fraction: 0) == .seconds(seconds) * 0.9)
+    }
+
+    @Test("An answer in trouble says nothing but Retry-After")
+    func trouble() {
+        #expect(HeartbeatPusher.rest(after: .answer(503), fraction: 0.5) == nil)
+        let asked = HTTPResponse.answer(429, headers: ["retry-after": "7"])
+        #expect(HeartbeatPusher.rest(after: asked, fraction: 0) == .seconds(7))
+    }
+
+    @Test("What is pushed is what is polled, with the node's token")
+    func pushed() async throws {
+        let http = ScriptedHTTPClient { _ throws(HTTPFailure) in .answer(200, #"{"next_in_s":60}"#) }
+        let view = NodeView()
+        let versions = NodeSnapshot.Versions(agent: "test")
+        view.publish(
+            NodeMachine(settings: LifecycleSettings()).snapshot(
+                nodeID: "node-1", port: 8000, versions: versions, at: BootInstant(nanoseconds: 0)))
+        let pusher = HeartbeatPusher(settings: try .sample(), ports: .standIns(http: http), view: view)
+        let request = await withTaskGroup(of: Void.self) { group in
+            group.addTask { await pusher.run() }
+            let first = await http.requests.first { _ in true }
+            group.cancelAll()
+            return first
+        }
+        #expect(request?.method == .put)
+        #expect(request?.url == "http://control.test/api/v1/nodes/node-1/heartbeat")
+        #expect(request?.headers.first?.value.reveal() == "Bearer token")
+        let document = try JSONValue.parse(try #require(request?.body))
+        #expect(document["node_id"] == .string("node-1"))
+        #expect(document["schema"] == .integer(1))
+    }
+}

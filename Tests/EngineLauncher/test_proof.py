@@ -1,0 +1,81 @@
+"""What a process must not have before it may be forked, and what a forked one takes over."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from crosslogic_launcher import cleanliness, environment, openmp
+
+
+def test_an_open_device_is_a_user_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleanliness, "DEVICE", str(tmp_path / "nvidia"))
+    assert cleanliness.gpu_in_use() is None
+    device = tmp_path / "nvidia0"
+    with device.open("w"):
+        assert cleanliness.gpu_in_use() == f"{device} is open"
+    assert cleanliness.gpu_in_use() is None
+
+
+def test_a_thread_of_python_is_named() -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait, name="somebody's")
+    thread.start()
+    try:
+        assert "somebody's" in (cleanliness.stray_thread() or "")
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_native_thread_is_counted() -> None:
+    """One that no module of Python's knows of, as a library makes it."""
+    program = (
+        "import _thread, sys; sys.path.insert(0, sys.argv[1]); from crosslogic_launcher import cleanliness;"
+        "lock = _thread.allocate_lock(); lock.acquire(); print(cleanliness.stray_thread());"
+        "_thread.start_new_thread(lock.acquire, ()); print(cleanliness.stray_thread())"
+    )
+    launcher = str(Path(cleanliness.__file__).parent.parent)
+    ran = subprocess.run([sys.executable, "-c", program, launcher], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["None", "1 native threads run, 0 of them OpenBLAS's"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "cpus"),
+    [
+        ({"OMP_PLACES": "{0,2,3}", "OMP_PROC_BIND": "true"}, {0, 2, 3}),
+        ({"OMP_PLACES": "{0},{1}", "OMP_PROC_BIND": "true"}, set()),
+        ({"OMP_PLACES": "{0,2,3}"}, set()),
+        ({}, set()),
+    ],
+)
+def test_one_place_for_all_threads_is_a_binding(variables: dict[str, str], cpus: set[int]) -> None:
+    assert openmp.bound_cpus(variables) == cpus
+
+
+@pytest.mark.parametrize(
+    ("name", "is_late"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("RUNAI_STREAMER_CONCURRENCY", True),
+        ("RUNAI_STREAMER_LOG_LEVEL", False),
+        ("HF_TOKEN", True),
+        ("HF_TOKEN_PATH", False),
+        ("TOKENIZERS_PARALLELISM", False),
+        ("VLLM_API_KEY", True),
+        ("VLLM_USE_V1", False),
+        ("OMP_NUM_THREADS", False),
+        ("LD_PRELOAD", False),
+        ("CUDA_VISIBLE_DEVICES", False),
+        ("PYTHONDONTWRITEBYTECODE", False),
+        ("INVOCATION_ID", True),
+        ("ANYTHING_ELSE", False),
+    ],
+)
+def test_what_is_not_known_to_be_read_late_counts_as_read_by_an_import(name: str, is_late: bool) -> None:
+    assert environment.is_late(name) is is_late
+    differs = environment.difference({}, {name: "1"})
+    assert differs == (None if is_late else name)
