@@ -40,8 +40,8 @@ package enum NodeCallReader {
             return bytes.count < maximumHeadBytes ? .incomplete : .somethingElse
         }
         guard let head = String(validating: bytes.prefix(headBytes - 4), as: UTF8.self), let all = lines(head),
-            case var lines = all[...], let first = lines.popFirst(), let headers = Headers(lines), let token = headers.token,
-            let request = requestLine(first, headers)
+            case var lines = all[...], let first = lines.popFirst(), let headers = Headers(lines),
+            let token = headers.token, let request = requestLine(first, headers)
         else { return .somethingElse }
         return .call(
             NodeCall(
