@@ -36,8 +36,8 @@ struct RealParts {
                 root: "\(settings.cacheFolder)/vllm", folder: caches, reference: "\(settings.runtimeFolder)/engine.argv"
             )
             : UnitCacheCarrier(stateFolder: settings.stateFolder)
-        ports.readAhead =
-            units == nil ? LocalReadAheadRecorder(path: "\(settings.stateFolder)/read-ahead") : UnitReadAheadRecorder()
+        // Only as a unit of its own: asking which pages are resident holds up every thread that maps memory meanwhile.
+        ports.readAhead = units.map { _ in UnitReadAheadRecorder() }
         self.ports = ports
     }
 

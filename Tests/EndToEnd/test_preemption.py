@@ -59,16 +59,19 @@ def test_real_vllm_finishes_its_stream_and_is_gone_before_the_deadline(
         plane.url,
         CROSSLOGIC_CLOUD="aws",
         CROSSLOGIC_ENGINE=str(engine.executable),
-        CROSSLOGIC_ENGINE_ARGS=" ".join(engine.arguments),
+        # A stream that outlasts the second until the metadata is looked at again, on a fast machine too.
+        CROSSLOGIC_ENGINE_ARGS="--enforce-eager --max-model-len 1024",
         CROSSLOGIC_CACHE_DIR=str(engines.cache_folder()),
         **engine.environment,
     )
     wait_for_state(agent, "serving", engine.start_seconds)
-    stream = Streaming(agent, 400)
+    stream = Streaming(agent, 1000)
     aws.announce(60)
     event = told(plane)
     assert event["in_flight"] == 1
-    assert stream.tokens(60) == 400
+    # An engine that is busy may put two tokens into one message.
+    assert 0 < stream.tokens(60) <= 1000
+    assert b"data: [DONE]" in stream.received
     outcome = told(plane, "preempted", 60)
     assert (outcome["finished"], outcome["cut"]) == (1, 0)
     assert outcome["seconds_left"] > 0

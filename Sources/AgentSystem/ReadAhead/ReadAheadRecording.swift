@@ -1,30 +1,7 @@
 package import AgentCore
-internal import CLinux
 internal import Dispatch
 internal import Glibc
 internal import Locking
-
-/// For an engine whose files belong to the agent's own user: asks on a thread that gives way to everybody else.
-package struct LocalReadAheadRecorder: ReadAheadRecorder {
-    private let path: String
-
-    /// - Parameter path: of the plan.
-    package init(path: String) {
-        self.path = path
-    }
-
-    package func record(engine executable: String) async {
-        let (ended, end) = AsyncStream<Never>.makeStream()
-        let failed = DetachedThread.start { [path] in
-            clinux_background_thread()
-            // Without a plan the next boot reads what it needs when it needs it.
-            _ = try? ReadAheadRecording.record(engine: executable, to: path)
-            end.finish()
-        }
-        if failed != 0 { end.finish() }
-        for await _ in ended {}
-    }
-}
 
 package enum ReadAheadRecording {
     /// Blocks for seconds.

@@ -78,7 +78,7 @@ struct ReadAheadTests {
         }
         symlink("engine-1", folder.file("engine"))
         let plan = folder.file("plan")
-        await LocalReadAheadRecorder(path: plan).record(engine: folder.file("engine/bin/vllm"))
+        try ReadAheadRecording.record(engine: folder.file("engine/bin/vllm"), to: plan)
         let recorded = ReadAheadPlan(text: try #require(try LinuxFileStore().read(plan, limit: 1 << 20)))
         #expect(
             Set(recorded.files.map(\.path)) == [
