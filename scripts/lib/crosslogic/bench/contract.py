@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosslogic import killing, procfs
 from crosslogic.agent import Agent
 from crosslogic.bench.figures import Figure, figure, quantile
+from crosslogic.bench.receiving import EventHandler, Server
 from crosslogic.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -33,10 +32,6 @@ ASSIGNMENT = {
 }
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-
 class Provoker:
     """Gives a new assignment as soon as the last one was accepted, and notes when it heard of what the agent said."""
 
@@ -46,49 +41,22 @@ class Provoker:
         self.latencies: list[float] = []
         provoker = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
+        class Handler(EventHandler):
             disable_nagle_algorithm = True
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
 
             def do_GET(self) -> None:
                 known = self.headers.get("If-None-Match", "")
                 with provoker.changed:
                     provoker.changed.wait_for(lambda: f'"{provoker.generation}"' != known, timeout=20)
                     generation = provoker.generation
-                self.give(200, {**ASSIGNMENT, "generation": generation}, f'"{generation}"')
-
-            def do_OPTIONS(self) -> None:
-                self.give(200, {})
+                self.give(200, {**ASSIGNMENT, "generation": generation}, ETag=f'"{generation}"')
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-                events = body if isinstance(body, list) else [body]
-                results = [{"id": event["id"], "status": 202} for event in events]
-                self.give(200 if isinstance(body, list) else 202, {"results": results})
-                provoker.take(events, now)
+                events = self.accept_events()
+                provoker.take(events, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
 
-            def give(self, status: int, body: object, tag: str | None = None) -> None:
-                content = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                if tag:
-                    self.send_header("ETag", tag)
-                self.end_headers()
-                self.wfile.write(content)
-                self.wfile.flush()
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.server = Server(Handler)
+        self.url = self.server.url
 
     def take(self, events: list[dict[str, dict[str, int]]], now: int) -> None:
         with self.changed:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
-from crosslogic.bench.preemption import Server
+from crosslogic.bench.receiving import EventHandler, Server
 from crosslogic.paths import ROOT
 from crosslogic.stack import Stack
 
@@ -63,40 +61,21 @@ class ChangingControlPlane:
         self.is_closing = False
         plane = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
+        class Handler(EventHandler):
             def do_GET(self) -> None:
                 generation = plane.next()
-                self.give(200 if generation else 304, document(generation) if generation else None, generation)
+                if generation:
+                    self.give(200, document(generation), ETag=f'"{generation}"')
+                else:
+                    self.give(304)
 
             def do_POST(self) -> None:
-                event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.give(202, {"accepted": 1, "duplicates": 0}, None)
-                if event["type"] == "io.crosslogic.node.failed.v1":
-                    plane.note_failure(event["data"]["generation"])
+                for event in self.accept_events():
+                    if event["type"] == "io.crosslogic.node.failed.v1":
+                        plane.note_failure(event["data"]["generation"])
 
-            def give(self, status: int, body: dict[str, Any] | None, generation: int | None) -> None:
-                content = json.dumps(body).encode() if body else b""
-                self.send_response(status)
-                if generation:
-                    self.send_header("ETag", f'"{generation}"')
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-                self.wfile.flush()
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.server = Server(Handler)
+        self.url = self.server.url
 
     def next(self) -> int | None:
         """None when there is none for a while."""

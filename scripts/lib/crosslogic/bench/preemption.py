@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from crosslogic import procfs
 from crosslogic.agent import Agent
 from crosslogic.bench.figures import Figure, figure, quantile
+from crosslogic.bench.receiving import EventHandler, Server
 from crosslogic.clouds import AWS, GCP, Azure
 from crosslogic.logind import LogindDouble
 from crosslogic.metadata import MetadataDouble, Trouble
@@ -30,12 +29,6 @@ AGENTS = 10
 NOTICES = 200
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # All agents connect at once; a full queue would cost them a second each.
-    request_queue_size = 128
-
-
 class Receiver:
     """Takes every event, and writes down when it had each one; has no assignment for anybody."""
 
@@ -48,44 +41,18 @@ class Receiver:
         self.is_closing = False
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
+        class Handler(EventHandler):
             def do_GET(self) -> None:
                 with receiver.changed:
                     receiver.changed.wait_for(lambda: receiver.is_closing, timeout=20)
                 self.give(404)
 
-            def do_OPTIONS(self) -> None:
-                self.give(200)
-
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                events = body if isinstance(body, list) else [body]
-                results = [{"id": event["id"], "status": 202} for event in events]
-                self.give(200 if isinstance(body, list) else 202, json.dumps({"results": results}).encode())
-                # The acknowledgement is on its way.
-                for event in events:
+                for event in self.accept_events():
                     receiver.take(event)
 
-            def give(self, status: int, body: bytes = b"{}") -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-                self.wfile.flush()
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.server = Server(Handler)
+        self.url = self.server.url
 
     def take(self, event: dict[str, object]) -> None:
         name = str(event["type"]).removeprefix("io.crosslogic.node.").removesuffix(".v1")
