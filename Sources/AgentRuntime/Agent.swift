@@ -60,7 +60,10 @@ package struct Agent: Sendable {
             group.addTask { await notices.watchShutdown() }
             group.addTask { await engine.keepStandby() }
             if settings.pushesHeartbeat {
-                group.addTask { await HeartbeatPusher(settings: settings, ports: ports, view: view).run() }
+                let pusher = HeartbeatPusher(settings: settings, ports: ports, view: view) {
+                    inbox.send(.controlPlaneHeard)
+                }
+                group.addTask { await pusher.run() }
             }
             group.addTask { await ConnectionKeeper(outbox: outbox, ports: ports).run() }
             group.addTask { for await request in requests { inbox.send(request.event) } }

@@ -9,12 +9,12 @@ struct AssignmentPoller: Sendable {
     let outbox: Outbox
 
     func run() async {
-        var pace = PollPace()
+        var pace = PollPace(patience: settings.partitionStop)
         var memory = PollMemory()
         var trouble = Trouble()
         while !Task.isCancelled {
             let asked = ports.clocks.now()
-            let (outcome, retryAfter) = await poll(etag: memory.etag, wait: pace.wait)
+            let (outcome, retryAfter) = await poll(etag: memory.etag, pace)
             let held = ports.clocks.now() - asked
             if outcome.isAnswer, trouble.end() { outbox.mayTry.raise() }
             switch outcome {
@@ -58,8 +58,9 @@ struct AssignmentPoller: Sendable {
         return request
     }
 
-    private func poll(etag: String?, wait: Duration) async -> (outcome: PollOutcome, retryAfter: Duration?) {
-        var request = Self.request(settings, wait: Int(wait.inSeconds))
+    private func poll(etag: String?, _ pace: PollPace) async -> (outcome: PollOutcome, retryAfter: Duration?) {
+        var request = Self.request(settings, wait: Int(pace.wait.inSeconds))
+        request.timeout = pace.timeout
         if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
         do {
             let response = try await ports.http.send(request)

@@ -125,7 +125,7 @@ extension EventSender {
         case .failure(let failure): return Setback(failure)
         case .success(let response):
             let verdict = EventVerdict(status: response.status, contentType: response.headers["content-type"])
-            await settle([(event, verdict)], response.status)
+            await settle([(event, verdict)], response.status, target)
             return verdict == .tryAgain ? Setback(response) : nil
         }
     }
@@ -140,13 +140,17 @@ extension EventSender {
                 takesBatches = false
                 return nil
             }
-            await settle(Array(zip(batch.events, verdicts)), response.status)
+            await settle(Array(zip(batch.events, verdicts)), response.status, target)
             return verdicts.contains(.tryAgain) ? Setback(response) : nil
         }
     }
 
-    private func settle(_ results: [(event: OutboxEvent, verdict: EventVerdict)], _ status: Int) async {
+    private func settle(
+        _ results: [(event: OutboxEvent, verdict: EventVerdict)], _ status: Int, _ target: EventTarget
+    ) async {
         let accepted = results.filter { $0.verdict == .accepted }.map(\.event)
+        // A callback of somebody else's says nothing about the control plane.
+        if !accepted.isEmpty, target.bearer != nil { inbox.send(.controlPlaneHeard) }
         if accepted.contains(where: { $0.kind == .ready }) { inbox.send(.readyAcknowledged) }
         if !accepted.isEmpty { await outbox.forget(accepted) }
         for (event, verdict) in results where verdict == .refused {

@@ -13,6 +13,7 @@ enum MessageID {
         case .staleAssignment: "bb92683112bf39a05b78e0ac717dd11c"
         case .controlPlaneLost: "fdd242383c42d2cc2664f09d3a2b8d3a"
         case .controlPlaneFound: "e49214e2ce85e477aa5cd263040712bb"
+        case .partitioned: "c1b7d0a96e3f4c52a8e94d7f60b3521e"
         case .revoked: "1c9fe0f361582da889765d1b4e5884cf"
         case .engineStarted: "9943c8755833da4411b1eedb5348ca08"
         case .engineAdopted: "c6be76fe621ef67b523ddaba0fd514b2"

@@ -14,6 +14,12 @@ enum OperatorPhrases {
             (.info, "assignment \(generation) is older than \(current) and ignored")
         case .controlPlaneLost(let reason): (.warning, "control plane: \(reason); asking again with backoff")
         case .controlPlaneFound: (.notice, "control plane answers again")
+        case .partitioned(let silence):
+            (
+                .error,
+                "nothing heard of the control plane for \(seconds(silence.inSeconds)), more than"
+                    + " CROSSLOGIC_PARTITION_STOP_AFTER: the node stops until it answers again"
+            )
         case .revoked: (.notice, "the control plane has revoked this node")
         case .engineStarted(let pid): (.notice, "engine started, pid \(pid)")
         case .engineAdopted(let pid, let generation):

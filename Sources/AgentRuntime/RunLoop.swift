@@ -33,6 +33,7 @@ struct RunLoop {
         var durations = LifecycleSettings()
         durations.drain = .seconds(agent.settings.drainSeconds)
         durations.stallAfter = .seconds(agent.settings.stallSeconds)
+        durations.partitionStop = agent.settings.partitionStop
         machine = NodeMachine(settings: durations)
     }
 

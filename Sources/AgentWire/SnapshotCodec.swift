@@ -18,6 +18,7 @@ package enum SnapshotCodec {
         fields["control_plane"] = .object([
             "reachable": .bool(node.controlPlaneError == nil),
             "error": node.controlPlaneError.map(JSONValue.string) ?? .null,
+            "stopped": .bool(node.isPartitioned),
         ])
         fields["outbox"] = outbox.rendered
         fields["degraded"] = .array(node.storageError.map { [.string($0)] } ?? [])

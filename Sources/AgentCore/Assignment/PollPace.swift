@@ -9,6 +9,8 @@ package struct PollPace: Equatable, Sendable {
 
     /// For how long the control plane may hold a request: whole seconds.
     package let wait: Duration
+    /// From the request to the last byte of the answer.
+    package let timeout: Duration
     /// Over which the nodes that it has answered come back once they are cut off.
     package let spread: Duration
     private var away = Backoff(first: .milliseconds(500), longest: longest)
@@ -18,6 +20,7 @@ package struct PollPace: Equatable, Sendable {
     package init(patience: Duration? = nil, spread: Duration = .seconds(20)) {
         let third = patience.map { $0 / 3 }
         wait = .seconds(min(30, max(1, third.map { Int($0.inSeconds) } ?? 30)))
+        timeout = wait + min(third ?? .seconds(15), .seconds(15))
         self.spread = third.map { min($0, spread) } ?? spread
     }
 

@@ -6,7 +6,10 @@ package enum NodeEvent: Equatable, Sendable {
     case assignmentRejected(generation: Int64?, faults: [FieldFault])
     case assignmentRevoked
     case controlPlaneLost(reason: String)
+    /// It has answered a poll.
     case controlPlaneFound
+    /// It has taken an event or a heartbeat.
+    case controlPlaneHeard
 
     /// What earlier starts of this kind took.
     case startExpected(generation: Int64, StartExpectation)
@@ -81,6 +84,8 @@ package enum NodeTimer: Hashable, Sendable {
     case backoff
     case delivery
     case keepAlive
+    /// The control plane has been away for as long as this node may serve without it.
+    case partition
     case preemption(PreemptionTimer)
 }
 
@@ -189,6 +194,7 @@ package enum OperatorMessage: Equatable, Sendable {
     case staleAssignment(generation: Int64, current: Int64)
     case controlPlaneLost(reason: String)
     case controlPlaneFound
+    case partitioned(silence: Duration)
     case revoked
     case engineStarted(pid: Int32)
     case engineAdopted(pid: Int32?, generation: Int64)

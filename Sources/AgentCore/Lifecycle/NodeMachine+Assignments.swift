@@ -63,8 +63,9 @@ extension NodeMachine {
         download = nil
         timeline.forgetStart()
         state = .preparing(assignment)
-        // The one in flight is overtaken; this one follows when that has answered. On a notice nothing is started.
-        guard preparationInFlight == nil, !isHeld else { return [] }
+        // The one in flight is overtaken; this one follows when that has answered. On a notice nothing is started, and
+        // not while the control plane is away for too long.
+        guard preparationInFlight == nil, !isHeld else { return sayPartitionStop() }
         preparationInFlight = assignment.generation
         return [.prepare(assignment)]
     }
@@ -75,19 +76,6 @@ extension NodeMachine {
         rejectedFaults = faults
         rejectedGeneration = generation
         return [.tell(.assignmentRejected(faults)), .report(.rejected(generation, faults))]
-    }
-
-    /// Said once, not once a try.
-    mutating func controlPlaneLost(_ reason: String) -> [NodeAction] {
-        let wasFine = controlPlaneError == nil
-        controlPlaneError = reason
-        return wasFine ? [.tell(.controlPlaneLost(reason: reason))] : []
-    }
-
-    mutating func controlPlaneFound() -> [NodeAction] {
-        guard controlPlaneError != nil else { return [] }
-        controlPlaneError = nil
-        return [.tell(.controlPlaneFound)]
     }
 
     mutating func readyAcknowledged(at now: BootInstant) -> [NodeAction] {

@@ -35,7 +35,7 @@ extension NodeMachine {
     private var place: CloudPlace { notices.place }
 
     /// Nothing is started while this is true.
-    var isHeld: Bool { preemption?.holds ?? false }
+    var isHeld: Bool { preemption?.holds ?? false || partition != nil }
 
     // MARK: It begins
 

@@ -87,8 +87,8 @@ extension NodeMachine {
         return switch next {
         case .leave(isRevoked: true, _): "revoked"
         case .leave(isRevoked: false, _): NoticeKind.shutdown.rawValue
-        case .change: "assignment_changed"
-        case .recover, .hold: "failed"
+        case .change: partition == nil ? "assignment_changed" : Self.partitionReason
+        case .recover, .hold: partition == nil ? "failed" : Self.partitionReason
         }
     }
 

@@ -18,6 +18,10 @@ package struct NodeMachine: Sendable {
     package internal(set) var failureExit: EngineExit?
     /// nil while the control plane answers.
     package internal(set) var controlPlaneError: String?
+    /// When it last answered or took something; when this agent began where it has not since.
+    var heardAt: BootInstant?
+    /// nil while the node does not stand still because of that.
+    package internal(set) var partition: Partition?
     /// nil while the state directory takes what is to be kept.
     package internal(set) var storageError: String?
     /// When READY was sent for the engine that serves now.

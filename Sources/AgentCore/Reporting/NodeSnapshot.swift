@@ -38,6 +38,8 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var load: LoadSummary?
     package var rejectedFaults: [FieldFault]
     package var controlPlaneError: String?
+    /// The node has stopped itself because of that.
+    package var isPartitioned = false
     package var versions: Versions
     package var isServing: Bool
     package var takenAt: BootInstant
@@ -77,7 +79,7 @@ extension NodeMachine {
             estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
             preflight: preflight, download: download, load: load,
-            rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
+            rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError, isPartitioned: partition != nil,
             versions: versions, isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
             place: notices.place, storageError: storageError)
     }

@@ -24,6 +24,7 @@ enum StatusLine {
             let took = node.timings.execToReady.map { ", ready after \(seconds($0))" } ?? ""
             return node.isServing ? "serving \(model)\(took)" : "not answering: \(model)"
         case "draining": return "draining \(model)"
+        case "stopped" where node.isPartitioned: return "stopped \(model) until the control plane answers again"
         case "failed":
             guard let failure = node.failure else { return "failed \(model)" }
             return "failed \(model): \(failure.failure.rawValue): \(failure.message)"

@@ -23,8 +23,19 @@ internal import Testing
         ("draining", MachineScript.draining),
         ("backoff", MachineScript.preparing + [.preparationFailed(generation: 1, retriable)]),
         ("failed", MachineScript.preparing + [.preparationFailed(generation: 1, final)]),
-        ("preempted", MachineScript.serving + preemptions.prefix(1)),
+        ("partitioned", MachineScript.serving + partition), ("preempted", MachineScript.serving + preemptions.prefix(1)),
         ("leaving", MachineScript.leaving), ("finished", MachineScript.leaving + [.eventsDelivered]),
+    ]
+
+    /// All that is off by default is on.
+    private static let settings: LifecycleSettings = {
+        var settings = LifecycleSettings()
+        settings.partitionStop = .seconds(1)
+        return settings
+    }()
+
+    private static let partition: [NodeEvent] = [
+        .controlPlaneLost(reason: "refused"), .timerFired(.partition), .engineExited(.exited(code: 0)), .engineGone,
     ]
 
     private static let retriable = FailureReport(.engineDied, message: "died")
@@ -49,7 +60,8 @@ internal import Testing
             .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
             .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
             .timerFired(.delivery), .stopRequested, .restartRequested, .eventsDelivered,
-            .readyAcknowledged,
+            .readyAcknowledged, .controlPlaneLost(reason: "refused"), .controlPlaneFound, .controlPlaneHeard,
+            .timerFired(.partition),
         ] + preemptions
 
     private static let preemptions: [NodeEvent] =
@@ -68,7 +80,7 @@ internal import Testing
         for (name, history) in states {
             lines.append("\(name)")
             for event in events {
-                var script = MachineScript(history)
+                var script = MachineScript(history, settings: settings)
                 let actions = script.on(event)
                 lines.append("  \(short(event)) → \(script.state)  \(actions.map(short).joined(separator: ", "))")
             }
