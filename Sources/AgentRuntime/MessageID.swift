@@ -8,6 +8,8 @@ enum MessageID {
         case .waitingForAssignment: "2f3a17acd404e4d33bfd9c6f0cd04a9b"
         case .assignmentAccepted: "bc8462f6448b89f68d83ba86f124d9d1"
         case .assignmentRejected: "56bf2bd68ebe8a4df55ebbf150a62b45"
+        case .successorReceived: "4e0f8c3b97a1426db5d26c08f7a39e14"
+        case .successorRefused: "95d2b6e1f04c4a8387ce10d9a5b7f326"
         case .preflightDone: "67760a1935544849be86373661a38ff9"
         case .downloadBegan: "5d0f3a6cb7be4c4fa5f0e3b8a4d1c927"
         case .staleAssignment: "bb92683112bf39a05b78e0ac717dd11c"

@@ -8,6 +8,10 @@ enum OperatorPhrases {
         case .assignmentAccepted(let generation, let model): (.notice, "assignment \(generation): \(model)")
         case .assignmentRejected(let faults):
             (.error, "assignment rejected: \(faults.map(\.description).joined(separator: "; "))")
+        case .successorReceived(let generation, let model, let current):
+            (.notice, "assignment \(generation): \(model); it is prepared while \(current) goes on")
+        case .successorRefused(let generation, let current, let report):
+            (.error, "assignment \(generation) cannot work, \(current) goes on: \(failed(report, nil))")
         case .preflightDone(let report): preflight(report)
         case .downloadBegan(let download): (.notice, self.download(download))
         case .staleAssignment(let generation, let current):

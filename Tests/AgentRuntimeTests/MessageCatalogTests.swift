@@ -8,6 +8,8 @@ internal import Testing
 @Suite struct MessageCatalogTests {
     private static let messages: [OperatorMessage] = [
         .waitingForAssignment, .assignmentAccepted(generation: 1, model: "m"), .assignmentRejected([]),
+        .successorReceived(generation: 2, model: "m", current: 1),
+        .successorRefused(generation: 2, current: 1, FailureReport(.modelMissing, message: "")),
         .preflightDone(PreflightReport(findings: [], seconds: 0)),
         .downloadBegan(ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
         .staleAssignment(generation: 1, current: 2),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, BinaryIO
+from urllib.parse import parse_qs, urlsplit
 
 from crosslogic.waiting import wait_for
 
@@ -142,8 +143,7 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 return plane.mood != "well" or (plane.assignment is not None and etag_of(plane.assignment) != known)
 
             with plane.changed:
-                # Capped, so that a closing server is not held up by a long poll.
-                plane.changed.wait_for(is_new, timeout=5)
+                plane.changed.wait_for(is_new, timeout=self.seconds_to_hold())
                 assignment = plane.assignment
             if assignment is None:
                 self.answer(404, {"type": "about:blank", "title": "No assignment yet", "status": 404})
@@ -151,6 +151,11 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 self.answer(304, None)
             else:
                 self.answer(200, assignment, ETag=etag_of(assignment))
+
+        def seconds_to_hold(self) -> float:
+            """As asked for; capped, so that a closing server is not held up by a long poll."""
+            asked = parse_qs(urlsplit(self.path).query).get("wait", ["0"])
+            return min(5.0, float(asked[0]))
 
         def misbehave(self) -> None:
             if plane.mood == "slow":

@@ -22,6 +22,8 @@ package enum NodeEvent: Equatable, Sendable {
     /// `engineDrains`: how long the engine goes on by itself after SIGTERM, zero for one that drops everything; nil
     /// where nobody knows.
     case prepared(generation: Int64, engineDrains: Duration? = nil)
+    /// The answer to `prove`, where nothing speaks against it.
+    case proved(generation: Int64)
     /// The answer to `abandonPreparation`; nothing of it is left but what a download has brought.
     case preparationAbandoned(generation: Int64)
     case preparationFailed(generation: Int64, FailureReport)
@@ -92,6 +94,8 @@ package enum NodeTimer: Hashable, Sendable {
 /// What to do, in the imperative. The shell performs each in one switch.
 package enum NodeAction: Equatable, Sendable {
     case prepare(Assignment)
+    /// All of it that needs neither the GPU nor the port nor the files of the engine that runs.
+    case prove(Assignment)
     /// Its result is not wanted any more. It answers all the same: one at a time.
     case abandonPreparation
     case startEngine(generation: Int64)
@@ -151,6 +155,8 @@ package struct Report: Equatable, Sendable {
     package var phase: Phase?
     /// The generation that was rejected, where it could be read.
     package var rejectedGeneration: Int64?
+    /// Whom a failure is about where that is not what the node runs.
+    package var subject: Subject?
     package var preemption: PreemptionReport?
     /// Why the node drains or stops, as in `docs/contract.md`.
     package var reason: String?
@@ -177,6 +183,17 @@ package struct Report: Equatable, Sendable {
         return report
     }
 
+    package struct Subject: Equatable, Sendable {
+        package var generation: Int64
+        package var model: String
+    }
+
+    package static func failed(_ failure: FailureReport, of successor: Assignment) -> Report {
+        var report = Report(.failed, failure: failure)
+        report.subject = Subject(generation: successor.generation, model: successor.model)
+        return report
+    }
+
     package static func rejected(_ generation: Int64?, _ faults: [FieldFault]) -> Report {
         var report = Report(.assignmentRejected, faults: faults)
         report.rejectedGeneration = generation
@@ -189,6 +206,8 @@ package enum OperatorMessage: Equatable, Sendable {
     case waitingForAssignment
     case assignmentAccepted(generation: Int64, model: String)
     case assignmentRejected([FieldFault])
+    case successorReceived(generation: Int64, model: String, current: Int64)
+    case successorRefused(generation: Int64, current: Int64, FailureReport)
     case preflightDone(PreflightReport)
     case downloadBegan(ModelDownload)
     case staleAssignment(generation: Int64, current: Int64)

@@ -20,6 +20,7 @@ extension NodeMachine {
         case .downloadBegan(let generation, let download): return downloadBegan(generation, download, at: now)
         case .downloadMoved(let generation, let bytes): return downloadMoved(generation, bytes, at: now)
         case .prepared(let generation, let drains): return prepared(generation, engineDrains: drains, at: now)
+        case .proved(let generation): return proved(generation)
         case .preparationAbandoned: return preparationAbandoned()
         case .preparationFailed(let generation, let report): return preparationFailed(generation, report)
         case .engineAdopted(let handover, let pid, let startedAt):

@@ -48,7 +48,7 @@ extension NodeMachine {
         switch state {
         case .running(let run):
             partition = Partition(silence: silence)
-            return [said] + endEngine(run, next: .hold)
+            return [said] + endEngine(run, next: afterwards(.hold))
         case .preparing(let assignment):
             partition = Partition(silence: silence)
             return [said] + prepare(assignment)

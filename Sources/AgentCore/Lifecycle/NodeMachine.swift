@@ -35,6 +35,8 @@ package struct NodeMachine: Sendable {
     /// The generation of the preparation that has not answered yet. Preparations write files, so there is one at a time.
     var preparationInFlight: Int64?
     var isPreparationAbandoned = false
+    /// Wanted, or refused, while the engine of another assignment goes on; nil where there is none.
+    package internal(set) var successor: Successor?
     /// What the start that is prepared or under way downloads, or did; nil where it downloads nothing.
     package internal(set) var download: ModelDownload?
     package internal(set) var rejectedFaults: [FieldFault] = []

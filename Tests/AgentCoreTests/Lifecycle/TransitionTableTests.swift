@@ -23,7 +23,8 @@ internal import Testing
         ("draining", MachineScript.draining),
         ("backoff", MachineScript.preparing + [.preparationFailed(generation: 1, retriable)]),
         ("failed", MachineScript.preparing + [.preparationFailed(generation: 1, final)]),
-        ("partitioned", MachineScript.serving + partition), ("preempted", MachineScript.serving + preemptions.prefix(1)),
+        ("succeeded", MachineScript.serving + [.assignmentReceived(.sample(generation: 8))]),
+        ("refused", MachineScript.serving + refusal), ("partitioned", MachineScript.serving + partition), ("preempted", MachineScript.serving + preemptions.prefix(1)),
         ("leaving", MachineScript.leaving), ("finished", MachineScript.leaving + [.eventsDelivered]),
     ]
 
@@ -33,6 +34,10 @@ internal import Testing
         settings.partitionStop = .seconds(1)
         return settings
     }()
+
+    private static let refusal: [NodeEvent] = [
+        .assignmentReceived(.sample(generation: 8)), .preparationFailed(generation: 8, final),
+    ]
 
     private static let partition: [NodeEvent] = [
         .controlPlaneLost(reason: "refused"), .timerFired(.partition), .engineExited(.exited(code: 0)), .engineGone,
@@ -44,6 +49,7 @@ internal import Testing
     private static let events: [NodeEvent] =
         [
             .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
+            .proved(generation: 8), .preparationFailed(generation: 8, retriable), .preparationFailed(generation: 8, final),
             .preparationFailed(generation: 1, retriable), .preparationAbandoned(generation: 1),
             .downloadBegan(
                 generation: 1, ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
