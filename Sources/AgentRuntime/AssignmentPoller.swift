@@ -16,7 +16,10 @@ struct AssignmentPoller: Sendable {
             let asked = ports.clocks.now()
             let (outcome, retryAfter) = await poll(etag: memory.etag, pace)
             let held = ports.clocks.now() - asked
-            if outcome.isAnswer, trouble.end() { outbox.mayTry.raise() }
+            if outcome.isAnswer, trouble.end() {
+                outbox.mayTry.raise()
+                outbox.retryDeferred()
+            }
             switch outcome {
             case .answered(let event, let etag):
                 inbox.send(.controlPlaneFound)

@@ -21,7 +21,7 @@ package enum SnapshotCodec {
             "error": node.controlPlaneError.map(JSONValue.string) ?? .null,
             "stopped": .bool(node.isPartitioned),
         ])
-        fields["outbox"] = outbox.rendered
+        fields["outbox"] = outbox.rendered(error: node.deliveryError)
         fields["degraded"] = .array(node.storageError.map { [.string($0)] } ?? [])
         fields["versions"] = versions(node.versions)
         fields["notice"] = notice(node, wallTime: wallTime)

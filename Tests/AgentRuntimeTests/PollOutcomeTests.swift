@@ -44,7 +44,8 @@ internal import Testing
     @Test(
         "Events: what to send again, what to set aside",
         arguments: [
-            (202, EventVerdict.accepted), (400, .refused), (413, .refused), (422, .refused), (408, .tryAgain),
+            (202, EventVerdict.accepted), (400, .refused), (413, .refused), (422, .refused), (401, .deferred),
+            (403, .deferred), (404, .deferred), (402, .refused), (451, .refused), (408, .tryAgain),
             (425, .tryAgain), (429, .tryAgain), (500, .tryAgain), (503, .tryAgain),
         ])
     func verdicts(status: Int, verdict: EventVerdict) {

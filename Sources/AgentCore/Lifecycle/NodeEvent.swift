@@ -55,6 +55,8 @@ package enum NodeEvent: Equatable, Sendable {
     case readyAcknowledged
     /// Whether events and notices can be kept on disk; nil where they can.
     case storageChanged(problem: String?)
+    /// Why events are not taken; nil where they are.
+    case deliveryChanged(problem: String?)
     case preemption(PreemptionEvent)
 }
 

@@ -46,6 +46,9 @@ extension NodeMachine {
         case .storageChanged(let problem):
             storageError = problem
             return []
+        case .deliveryChanged(let problem):
+            deliveryError = problem
+            return []
         case .preemption(let event): return preempt(event, at: now)
         }
     }

@@ -24,6 +24,8 @@ package struct NodeMachine: Sendable {
     package internal(set) var partition: Partition?
     /// nil while the state directory takes what is to be kept.
     package internal(set) var storageError: String?
+    /// nil while events are taken.
+    package internal(set) var deliveryError: String?
     /// When READY was sent for the engine that serves now.
     package internal(set) var readyAt: BootInstant?
     /// What the canary's own request took.

@@ -58,6 +58,7 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var noticeSources: [SourceHealth] = []
     package var place = CloudPlace(.generic)
     package var storageError: String?
+    package var deliveryError: String?
 
     /// One line a human can read.
     package var status: String { StatusLine.text(for: self) }
@@ -90,9 +91,10 @@ extension NodeMachine {
             estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
             preflight: preflight, download: download, load: load,
-            rejectedFaults: rejectedFaults, next: next, controlPlaneError: controlPlaneError, isPartitioned: partition != nil,
-            versions: versions, isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
-            place: notices.place, storageError: storageError)
+            rejectedFaults: rejectedFaults, next: next, controlPlaneError: controlPlaneError,
+            isPartitioned: partition != nil, versions: versions, isServing: isServing, takenAt: now,
+            notice: preemption, noticeSources: notices.sources, place: notices.place, storageError: storageError,
+            deliveryError: deliveryError)
     }
 
     private var next: NodeSnapshot.Next? {

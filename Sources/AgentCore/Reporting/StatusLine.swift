@@ -4,7 +4,11 @@ enum StatusLine {
         var line = subject(node)
         if let next = node.next { line += "; \(following(next))" }
         if let notice = node.notice { line += "; \(ending(notice))" }
-        if let error = node.controlPlaneError { line += "; control plane: \(error)" }
+        if let error = node.controlPlaneError {
+            line += "; control plane: \(error)"
+        } else if let error = node.deliveryError {
+            line += "; events: \(error)"
+        }
         if let error = node.storageError { line += "; degraded: \(error)" }
         if !node.rejectedFaults.isEmpty {
             line += "; last assignment rejected: \(node.rejectedFaults.map(\.description).joined(separator: ", "))"

@@ -24,7 +24,8 @@ internal import Testing
         ("backoff", MachineScript.preparing + [.preparationFailed(generation: 1, retriable)]),
         ("failed", MachineScript.preparing + [.preparationFailed(generation: 1, final)]),
         ("succeeded", MachineScript.serving + [.assignmentReceived(.sample(generation: 8))]),
-        ("refused", MachineScript.serving + refusal), ("partitioned", MachineScript.serving + partition), ("preempted", MachineScript.serving + preemptions.prefix(1)),
+        ("refused", MachineScript.serving + refusal), ("partitioned", MachineScript.serving + partition),
+        ("preempted", MachineScript.serving + preemptions.prefix(1)),
         ("leaving", MachineScript.leaving), ("finished", MachineScript.leaving + [.eventsDelivered]),
     ]
 
@@ -49,8 +50,9 @@ internal import Testing
     private static let events: [NodeEvent] =
         [
             .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
-            .proved(generation: 8), .preparationFailed(generation: 8, retriable), .preparationFailed(generation: 8, final),
-            .preparationFailed(generation: 1, retriable), .preparationAbandoned(generation: 1),
+            .proved(generation: 8), .preparationFailed(generation: 8, retriable),
+            .preparationFailed(generation: 8, final), .preparationFailed(generation: 1, retriable),
+            .preparationAbandoned(generation: 1),
             .downloadBegan(
                 generation: 1, ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
             .downloadMoved(generation: 1, bytes: 1),
