@@ -147,6 +147,9 @@ enum PollOutcome: Equatable {
     }
 
     private static func body(_ response: HTTPResponse, defaults: AssignmentDefaults) -> PollOutcome {
+        if let type = response.headers["content-type"], !isJSON(type) {
+            return .failed(reason: "answered 200 with \(type.prefix(64)), not JSON")
+        }
         do {
             let assignment = try AssignmentCodec.decode(response.body, defaults: defaults)
             let etag = response.headers["etag"] ?? "\"\(assignment.generation)\""
@@ -160,6 +163,12 @@ enum PollOutcome: Equatable {
             return .answered(
                 .assignmentRejected(generation: error.generation, faults: error.faults), etag: etag)
         }
+    }
+
+    /// RFC 6838 §4.2.8: whatever ends in `+json` is JSON too.
+    private static func isJSON(_ contentType: String) -> Bool {
+        let type = contentType.lowercased().prefix { $0 != ";" && $0 != " " }
+        return type == "application/json" || type == "text/json" || type.hasSuffix("+json")
     }
 }
 

@@ -40,6 +40,8 @@ class ScriptedControlPlane:
     def __init__(self, mood: str = "well", port: int = 0) -> None:
         self.mood = mood
         self.raw: Callable[[BinaryIO], None] | None = None
+        self.raw_events: Callable[[BinaryIO], None] | None = None
+        """Answers events, whatever the mood."""
         self.asked: list[Asked] = []
         self.events: list[dict[str, Any]] = []
         self.assignment: dict[str, Any] | None = None
@@ -111,6 +113,10 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
             events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             events = events if isinstance(events, list) else [events]
             self.note(events[0]["id"])
+            if plane.raw_events:
+                plane.raw_events(self.wfile)
+                self.close_connection = True
+                return
             if plane.mood not in {"well", "gone"}:
                 self.misbehave()
                 return

@@ -1,4 +1,4 @@
-"""A control plane that is away for too long: a node that was asked to stops itself, and starts again when it is back."""
+"""A control plane that is away for too long: a node stops itself where it is to, and starts again when that is back."""
 
 from __future__ import annotations
 
