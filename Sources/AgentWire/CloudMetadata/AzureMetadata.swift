@@ -120,7 +120,7 @@ package struct AzureMetadata: MetadataSource {
 
     private func read(_ value: JSONValue, _ response: MetadataResponse) -> (Sighting, Event)? {
         let type = value.field("EventType")?.stringValue ?? ""
-        let time = TimeText.parse(value.field("NotBefore")?.stringValue ?? "")
+        let time = TimeText.parse(utc: value.field("NotBefore")?.stringValue ?? "")
         // What neither says what it is nor when is no event.
         guard !type.isEmpty || time != nil, isOurs(value) else { return nil }
         let id = value.field("EventId")?.stringValue.flatMap { $0.isEmpty || $0.utf8.count > 128 ? nil : $0 }
