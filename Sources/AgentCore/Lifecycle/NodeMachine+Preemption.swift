@@ -73,7 +73,7 @@ extension NodeMachine {
             preemption?.inFlight = 0
             let said = sayPending(at: now)
             state = .stopping(EngineStop(run.assignment, verdict: .none, next: .hold))
-            return quietProbes() + [said, .terminateEngine, .arm(.secondTerminate, after: settings.secondTerminate)]
+            return quietProbes() + [said, .terminateEngine] + briskLadder(at: now)
         case .stopping:
             // What was to follow still may, once the notice is taken back.
             preemption?.stage = .draining
@@ -86,6 +86,15 @@ extension NodeMachine {
         case .waiting, .preparing, .failed, .leaving, .finished:
             return overWithoutEngine(at: now)
         }
+    }
+
+    /// As every start is ended, and no later than the cut.
+    private func briskLadder(at now: BootInstant) -> [NodeAction] {
+        let cut = timeToCut(at: now)
+        guard cut < settings.secondTerminate + settings.killAfterSecond else {
+            return [.arm(.secondTerminate, after: settings.secondTerminate)]
+        }
+        return [.arm(.kill, after: cut)]
     }
 
     private mutating func overWithoutEngine(at now: BootInstant) -> [NodeAction] {
@@ -189,12 +198,13 @@ extension NodeMachine {
             left: current.notice.deadline - now)
         current.stage = .over
         preemption = current
+        let notice = current.notice
+        let others = notices.ids(at: now).filter { $0 != notice.id }
         return [
             .cancel(.preemption(.count)), .cancel(.preemption(.cut)),
             .report(.preemption(.preempted, report)), .tell(.preempted(report)),
-            .preempt(.persist(current.notice, isOver: true)),
-            .preempt(.approve(noticeID: current.notice.id)), .preempt(.release),
-        ]
+            .preempt(.persist(notice, isOver: true)),
+        ] + ([notice.id] + others).map { .preempt(.approve(noticeID: $0)) } + [.preempt(.release)]
     }
 
     private mutating func spared(
