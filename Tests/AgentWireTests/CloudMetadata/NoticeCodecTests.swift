@@ -53,7 +53,10 @@ internal import Testing
 
     @Test(
         "A control plane that sends no Date, or means never, does not end the node at once",
-        arguments: [("2017-09-18T09:00:00Z", 2400.0), ("2099-01-01T00:00:00Z", 315_576_000), ("1980-01-01T00:00:00Z", -315_576_000)])
+        arguments: [
+            ("2017-09-18T09:00:00Z", 2400.0), ("2099-01-01T00:00:00Z", 315_576_000),
+            ("1980-01-01T00:00:00Z", -315_576_000),
+        ])
     func noDate(at: String, seconds: Double) throws {
         let now = BootInstant(nanoseconds: 7_000_000_000)
         let body = #"{"generation":3,"end":{"at":"\#(at)"}}"#
