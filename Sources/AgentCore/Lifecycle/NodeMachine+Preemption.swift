@@ -77,9 +77,10 @@ extension NodeMachine {
         case .stopping:
             // What was to follow still may, once the notice is taken back.
             preemption?.stage = .draining
-            return [sayPending(at: now), .cancel(.ask), .cancel(.drained)] + askFired() + [
-                .arm(.kill, after: timeToCut(at: now)), .preempt(.countRequests),
-            ]
+            let said = sayPending(at: now)
+            let cut = killAtCut(at: now)
+            return [said, .cancel(.ask)] + (cut.isEmpty ? [] : [.cancel(.drained)]) + askFired() + cut
+                + [.preempt(.countRequests)]
         case .backoff(let assignment, _):
             state = .preparing(assignment)
             return [.cancel(.backoff)] + overWithoutEngine(at: now)
@@ -135,8 +136,8 @@ extension NodeMachine {
     /// to drop.
     private mutating func askEngine(at now: BootInstant) -> [NodeAction] {
         guard case .running(let run) = state, let preemption else {
-            // Somebody else has asked it to end meanwhile, with more time than there is.
-            return [.arm(.kill, after: timeToCut(at: now))]
+            // Somebody else has asked it to end meanwhile.
+            return killAtCut(at: now)
         }
         let isIdle = preemption.stillInFlight == 0
         guard isIdle || preemption.engineDrains != nil else {
@@ -148,6 +149,16 @@ extension NodeMachine {
             .cancel(.preemption(.cut)), .terminateEngine, .arm(.kill, after: patience),
             .tell(.stopping(drainFor: timeToCut(at: now))),
         ]
+    }
+
+    /// Of an engine that somebody else has asked to end: nothing where the notice leaves more time than whoever stops
+    /// the agent grants, since the service manager waits no longer than that.
+    private func killAtCut(at now: BootInstant) -> [NodeAction] {
+        let cut = timeToCut(at: now)
+        if case .stopping(let stop) = state, case .leave = stop.next, cut > settings.drain + settings.teardown {
+            return []
+        }
+        return [.arm(.kill, after: cut)]
     }
 
     func countFired() -> [NodeAction] {
