@@ -213,7 +213,8 @@ extension AWSMetadata {
             guard let events = document.arrayValue ?? (document.field("Code") == nil ? nil : [document]) else {
                 return []
             }
-            return [.noted(key: "maintenance", events.prefix(16).compactMap { Self.event($0, response) })]
+            let pending = events.lazy.compactMap { Self.event($0, response) }
+            return [.noted(key: "maintenance", Array(pending.prefix(16)))]
         case .place(let key): return take(place: key, response)
         }
     }
@@ -255,7 +256,7 @@ extension AWSMetadata {
         let time = event.field("NotBefore")?.stringValue ?? ""
         let name = [event.field("EventId")?.stringValue, code, time].compactMap { $0 }.first { !$0.isEmpty }
         guard let name, !isDone(event) else { return nil }
-        let origin = "maintenance/\(name)"
+        let origin = "maintenance/\(name.prefix(128))"
         // Without a time there is nothing to drain towards: it is advice.
         guard let deadline = TimeText.parse(time).flatMap(response.instant) else {
             return Sighting(.rebalance, origin: origin, deadline: nil, word: code)

@@ -109,7 +109,8 @@ package struct AzureMetadata: MetadataSource {
         else { return [.failed(reason: response.problem)] }
         var sightings: [Sighting] = []
         var kept: [Event] = []
-        for value in events.prefix(64) {
+        // A placement group may have a hundred machines, all with events of their own.
+        for value in events where kept.count < 64 {
             guard let (sighting, event) = read(value, response) else { continue }
             sightings.append(sighting)
             kept.append(event)

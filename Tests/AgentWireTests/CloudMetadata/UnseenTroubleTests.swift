@@ -59,4 +59,26 @@ internal import Testing
             #expect(script.answer("scheduledevents", 200, body).sighting?.kind == .terminate)
         }
     }
+
+    @Test("Azure: the one event of ours counts, however many of the neighbours' come before it")
+    func crowd() {
+        var script = SourceScript(AzureMetadata())
+        _ = script.answer("compute", 200, #"{"name":"vm_99"}"#)
+        let events = (0..<100).map { #"{"EventId":"\#($0)","EventType":"Preempt","Resources":["vm_\#($0)"]}"# }
+        let body = #"{"DocumentIncarnation":1,"Events":[\#(events.joined(separator: ","))]}"#
+        let sightings = script.answer("scheduledevents", 200, body).first?.sightings
+        #expect(sightings?.map(\.origin) == ["scheduledevents/99"])
+    }
+
+    @Test("AWS: what was taken back hides no event that is still to come; an id has an end")
+    func longHistory() throws {
+        var script = SourceScript(AWSMetadata())
+        let canceled = #"{"EventId":"x","State":"canceled","NotBefore":"18 Sep 2017 09:20:00 GMT"},"#
+        let name = String(repeating: "7", count: 10_000)
+        let active = #"{"EventId":"\#(name)","State":"active","NotBefore":"18 Sep 2017 09:20:00 GMT"}"#
+        let body = "[" + String(repeating: canceled, count: 40) + active + "]"
+        let sighting = try #require(script.answer("maintenance/scheduled", 200, body, headers: Self.date).sighting)
+        #expect(sighting.kind == .maintenance)
+        #expect(sighting.origin.utf8.count < 200)
+    }
 }
