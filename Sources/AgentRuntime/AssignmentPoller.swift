@@ -80,7 +80,7 @@ extension AssignmentPoller {
     private func tellEnd(_ response: HTTPResponse) {
         let answer = MetadataResponse(
             status: response.status, headers: response.headers, body: response.body, at: response.firstByteAt)
-        guard let finding = AssignmentEnd.finding(in: answer) else { return }
+        guard let finding = AssignmentEnd.finding(in: answer, wallTime: ports.clocks.wallTime()) else { return }
         inbox.send(.preemption(.found(finding, source: AssignmentEnd.source)))
     }
 }

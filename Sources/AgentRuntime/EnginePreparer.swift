@@ -22,6 +22,7 @@ struct EnginePreparer: Sendable {
             .launch(arguments, on: install, environment: environment)
         try write(launch)
         launch.drainsOnTerminate = EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
+        launch.tracksLoad = EngineCommand.tracksLoad(arguments)
         return launch
     }
 
@@ -55,11 +56,13 @@ struct EnginePreparer: Sendable {
     }
 
     /// What the engine that runs was started with, for an agent that did not start it.
-    func drainsOfLastLaunch() -> Duration? {
+    func lastLaunch() -> (drains: Duration?, tracksLoad: Bool) {
         guard let bytes = try? ports.files.read(argumentsFile, limit: 1 << 20),
             let arguments = (try? JSONValue.parse(bytes))?.arrayValue?.compactMap(\.stringValue)
-        else { return nil }
-        return EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
+        else { return (nil, false) }
+        return (
+            EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }, EngineCommand.tracksLoad(arguments)
+        )
     }
 
     private var argumentsFile: String { "\(settings.runtimeFolder)/engine.argv" }

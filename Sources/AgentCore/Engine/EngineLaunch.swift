@@ -11,6 +11,8 @@ package struct EngineLaunch: Equatable, Sendable {
     package var workingDirectory: String
     /// How long it goes on with requests in flight after SIGTERM; nil for one that drops them.
     package var drainsOnTerminate: Duration?
+    /// Whether `/load` counts requests; without, it answers zero whatever there is.
+    package var tracksLoad = false
     /// What an engine that waits is told instead of executing another; nil: it is executed.
     package var go: EngineGo?
 
