@@ -12,7 +12,13 @@ struct HeartbeatPusher: Sendable {
 
     let settings: AgentSettings
     let ports: AgentPorts
-    let view: NodeView
+    let document: HeartbeatDocument
+
+    init(settings: AgentSettings, ports: AgentPorts, view: NodeView) {
+        self.settings = settings
+        self.ports = ports
+        document = HeartbeatDocument(view, clocks: ports.clocks)
+    }
 
     func run() async {
         var backoff = Backoff(first: .seconds(2), longest: .seconds(60))
@@ -47,7 +53,7 @@ struct HeartbeatPusher: Sendable {
     }
 
     private func push() async -> HTTPResponse? {
-        guard let (node, sequence, outbox) = view.read() else { return nil }
+        guard let document = document.bytes else { return nil }
         let url = "\(settings.controlPlaneURL)/api/v1/nodes/\(settings.nodeID)/heartbeat"
         var request = HTTPRequest(.put, url, timeout: Self.timeout)
         request.mayUseProxy = true
@@ -56,9 +62,7 @@ struct HeartbeatPusher: Sendable {
             ("Authorization", Secret("Bearer \(settings.nodeToken.reveal())")),
             ("Content-Type", Secret("application/json")),
         ]
-        request.body = SnapshotCodec.heartbeat(
-            node, outbox: outbox, sequence: sequence, wallTime: ports.clocks.wallTime()
-        ).rendered()
+        request.body = document
         return try? await ports.http.send(request)
     }
 }

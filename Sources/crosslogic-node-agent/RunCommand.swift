@@ -57,7 +57,7 @@ struct RunCommand: AsyncParsableCommand {
         let view = NodeView()
         let routes = HeartbeatRoutes(view: view, clocks: parts.ports.clocks, token: settings.heartbeatToken)
         let server = HeartbeatServer(host: settings.heartbeatAddress, port: settings.heartbeatPort) { request in
-            let reply = routes.reply(to: request.path, authorization: request.headers["authorization"])
+            let reply = routes.reply(to: request.path, authorization: request.authorization)
             return ServerReply(status: reply.status, contentType: reply.contentType, body: reply.body)
         }
         let listen: @Sendable () async -> Void = {

@@ -114,8 +114,7 @@ package final class HeartbeatServer: Sendable {
         let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(ByteToMessageHandler(decoder))
-        try pipeline.addHandler(
-            HTTPConnectionHandler(context, peer: channel.remoteAddress?.ipAddress ?? "unknown"))
+        try pipeline.addHandler(HTTPConnectionHandler(context))
     }
 
     /// NIO's `accept4` and `socket` lack the flag.
