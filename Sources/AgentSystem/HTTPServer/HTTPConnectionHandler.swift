@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -24,13 +25,13 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     }
 
     private let context: HTTPServerContext
-    private var admission = HTTPConnectionTable.Admission.closed
     private var channelContext: ChannelHandlerContext?
     private var reader: HTTPRequestReader
     private var queue = CircularBuffer<HTTPRequestReader.Item>()
     private var phase = Phase.reading
     private var hasAnswered = false
-    private var deadline = NIODeadline.now()
+    /// When it will be closed unless something is done by then.
+    private(set) var deadline = NIODeadline.now()
     private var timer: Scheduled<Void>?
 
     init(_ context: HTTPServerContext) {
@@ -38,44 +39,42 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
         reader = HTTPRequestReader(maximumBodyBytes: context.limits.bodyBytes)
     }
 
-    /// When a connection that has nothing to do will be closed for it; nil while it has something to do.
-    var idleDeadline: NIODeadline? {
+    /// It was answered, and has asked for nothing since.
+    var isIdle: Bool {
         switch phase {
-        case .reading: hasAnswered && reader.isBetweenRequests && queue.isEmpty ? deadline : nil
-        case .answering: nil
-        case .lingering: deadline
+        case .reading: hasAnswered && reader.isBetweenRequests && queue.isEmpty
+        case .answering: false
+        case .lingering: true
         }
     }
 
+    /// An answer that its client does not take goes with the connection: the kernel would keep it for as long as the
+    /// client likes.
     func close() {
-        channelContext?.close(promise: nil)
+        guard let channelContext else { return }
+        if case .answering = phase {
+            _ = (channelContext.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        }
+        channelContext.close(promise: nil)
     }
 
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
-        admission = self.context.table.admit(self)
         extendDeadline(by: self.context.limits.idleTimeout)
+        self.context.table.admit(self)
         armTimer(context)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         timer?.cancel()
         channelContext = nil
-        self.context.table.remove(self, admission)
+        self.context.table.remove(self)
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        switch admission {
-        case .served:
-            context.read()
-        case .refused:
-            queue.append(.refusal(.tooManyConnections, includesBody: true))
-            proceed(context)
-        case .closed:
-            context.close(promise: nil)
-        }
+        context.read()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -173,7 +172,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
         timer?.cancel()
         timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
             guard deadline <= .now() else { return armTimer(context) }
-            context.close(promise: nil)
+            close()
         }
     }
 }
