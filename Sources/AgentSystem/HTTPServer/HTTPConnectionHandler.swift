@@ -11,7 +11,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     static let bytesPerRead = 4096
-    private static let bytesPerWrite = 64 << 10
+    private static let bytesPerWrite = 16 << 10
     /// A read holds fewer requests than this; more can only come from a client that has already gone away.
     private static let maximumQueue = 512
 
