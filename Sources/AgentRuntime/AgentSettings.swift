@@ -19,6 +19,8 @@ package struct AgentSettings: Sendable {
     package var heartbeatAddress: String
     package var heartbeatPort: UInt16
     package var heartbeatToken: Secret?
+    /// nil: without TLS.
+    package var heartbeatCertificate: HeartbeatCertificate?
     /// Told to the control plane as well, for nodes that nobody can reach.
     package var pushesHeartbeat: Bool
     package var stateFolder: String
@@ -120,6 +122,7 @@ extension AgentSettings {
         if heartbeatToken == nil, !Self.isLoopback(heartbeatAddress) {
             reader.fault("CROSSLOGIC_HEARTBEAT_TOKEN", "is required to listen beyond loopback")
         }
+        heartbeatCertificate = reader.heartbeatCertificate()
         pushesHeartbeat = reader.choice("CROSSLOGIC_HEARTBEAT_PUSH") == Switch.on
         // systemd names the folders it prepared.
         stateFolder = reader.path("CROSSLOGIC_STATE_DIR") ?? environment["STATE_DIRECTORY"] ?? "/var/lib/crosslogic"
