@@ -93,7 +93,8 @@ package struct Agent: Sendable {
         after handovers: HandoverFile, _ engine: EngineEffects, _ outbox: Outbox, _ inbox: Inbox,
         in group: inout DiscardingTaskGroup
     ) async {
-        let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox, outbox: outbox)
+        let poller = AssignmentPoller(
+            settings: settings, ports: ports, inbox: inbox, outbox: outbox, wish: view.wish)
         guard let left = await handovers.load() else {
             // First of all, so that the request is on the wire before anything else costs time.
             inbox.send(.agentStarted)

@@ -21,8 +21,9 @@ package struct AgentSettings: Sendable {
     package var heartbeatToken: Secret?
     /// nil: without TLS.
     package var heartbeatCertificate: HeartbeatCertificate?
-    /// Told to the control plane as well, for nodes that nobody can reach.
-    package var pushesHeartbeat: Bool
+    /// Whether it is told to the control plane as well, for nodes that nobody can reach.
+    package var heartbeatPush: HeartbeatPush
+    var pushesHeartbeat: Bool { heartbeatPush != .off }
     package var stateFolder: String
     package var runtimeFolder: String
     package var cacheFolder: String
@@ -58,7 +59,9 @@ package struct AgentSettings: Sendable {
         case agent
     }
 
-    package enum Switch: String, CaseIterable, Sendable {
+    package enum HeartbeatPush: String, CaseIterable, Sendable {
+        /// As the control plane wants it.
+        case asked
         case on
         case off
     }
@@ -123,7 +126,7 @@ extension AgentSettings {
             reader.fault("CROSSLOGIC_HEARTBEAT_TOKEN", "is required to listen beyond loopback")
         }
         heartbeatCertificate = reader.heartbeatCertificate()
-        pushesHeartbeat = reader.choice("CROSSLOGIC_HEARTBEAT_PUSH") == Switch.on
+        heartbeatPush = reader.choice("CROSSLOGIC_HEARTBEAT_PUSH") ?? .asked
         // systemd names the folders it prepared.
         stateFolder = reader.path("CROSSLOGIC_STATE_DIR") ?? environment["STATE_DIRECTORY"] ?? "/var/lib/crosslogic"
         runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"

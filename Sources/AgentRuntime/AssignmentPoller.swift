@@ -12,6 +12,7 @@ struct AssignmentPoller: Sendable {
     let ports: AgentPorts
     let inbox: Inbox
     let outbox: Outbox
+    let wish: PushWish
 
     func run() async {
         var backoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
@@ -68,6 +69,7 @@ struct AssignmentPoller: Sendable {
         if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
         do {
             let response = try await ports.http.send(request)
+            wish.note(response)
             tellEnd(response)
             return PollOutcome(response, defaults: settings.assignmentDefaults)
         } catch {

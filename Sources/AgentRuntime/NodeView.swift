@@ -19,6 +19,8 @@ package final class NodeView: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Whether the control plane wants to be told what is seen here.
+    let wish = PushWish()
 
     package init() {}
 

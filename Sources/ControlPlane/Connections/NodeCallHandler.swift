@@ -221,13 +221,19 @@ extension NodeCallHandler {
         guard case .polling(let poll) = phase else { return }
         gateway.watchers.remove(poll.watch, of: poll.node)
         switch gateway.news(of: poll.node, known: poll.known) {
-        case .none(let etag): answer(.unchanged(etag))
+        case .none(let etag): answerPoll(.unchanged(etag))
         case .revoked: answer(.problem(.revoked(poll.node)))
         case .unknown: answer(.problem(.notFound("there is no node \(poll.node)")))
         case .assignment:
             phase = .busy
-            gateway.assignment(of: poll.node, later { [self] in answer($0) })
+            gateway.assignment(of: poll.node, later { [self] in answerPoll($0) })
         }
+    }
+
+    private func answerPoll(_ reply: NodeCallReply) {
+        var reply = reply
+        reply.heartbeatInterval = gateway.fleet.wantedInterval
+        answer(reply)
     }
 
     /// The deadline is over.
