@@ -32,7 +32,8 @@ private final class PauseCounter: RandomSource {
         let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(200, body) }
         let ports = AgentPorts.standIns(http: http, random: random)
         let (inbox, arrivals) = Inbox.make(clocks: SteppingClocks())
-        let poller = AssignmentPoller(settings: try .sample(), ports: ports, inbox: inbox, outbox: .sample(), wish: PushWish())
+        let poller = AssignmentPoller(
+            settings: try .sample(), ports: ports, inbox: inbox, outbox: .sample(), wish: PushWish())
         let asked = await withTaskGroup { group in
             group.addTask { await poller.run() }
             var asked = 0

@@ -58,7 +58,10 @@ struct HTTPServerTLSTests {
 
     @Test(
         "a handshake that does not go on is over when its time is",
-        arguments: [[], [22], Array(hello(version: [3, 3]).prefix(30)), [22, 3, 1, 0x40, 0] + [UInt8](repeating: 1, count: 900)])
+        arguments: [
+            [], [22], Array(hello(version: [3, 3]).prefix(30)),
+            [22, 3, 1, 0x40, 0] + [UInt8](repeating: 1, count: 900),
+        ])
     func stalledHandshake(beginning: [UInt8]) async throws {
         let (files, _) = try certificate()
         var limits = HeartbeatServerLimits()

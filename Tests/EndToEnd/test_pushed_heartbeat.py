@@ -71,9 +71,7 @@ def test_pushes_keep_the_pace_that_the_answer_sets_and_no_common_beat(
     plane.heartbeat_interval = 1
     agents = [start_agent(plane.url) for _ in range(3)]
     wait_for("seven of each", lambda: of_each(plane, 3, 7), RETRIES_WITHIN, agents[0].running.why_gone)
-    pauses = [
-        later - earlier for times in pushes(plane).values() for earlier, later in itertools.pairwise(times)
-    ]
+    pauses = [later - earlier for times in pushes(plane).values() for earlier, later in itertools.pairwise(times)]
     # A second, less a tenth.
     assert min(pauses) > 0.85, pauses
     # Without jitter they would agree to the millisecond.

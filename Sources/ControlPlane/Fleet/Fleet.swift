@@ -46,7 +46,8 @@ package final class Fleet: Sendable {
     /// clock that never goes back.
     package init(
         expected: [String] = [], settings: FleetLiveness.Settings = FleetLiveness.Settings(),
-        asksForHeartbeats: Bool = true, maximumBytes: Int = 160 << 20, now: @escaping @Sendable () -> Double = Fleet.uptime
+        asksForHeartbeats: Bool = true, maximumBytes: Int = 160 << 20,
+        now: @escaping @Sendable () -> Double = Fleet.uptime
     ) {
         self.now = now
         self.maximumBytes = maximumBytes
