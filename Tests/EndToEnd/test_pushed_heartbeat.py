@@ -6,8 +6,10 @@ import itertools
 import time
 from typing import Any
 
+import pytest
 from crosslogic.agent import Agent
 from crosslogic.contract import contract
+from crosslogic.control_plane import ControlPlane
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
@@ -15,6 +17,11 @@ from support import RETRIES_WITHIN, StartAgent, wait_for_state
 
 # The shortest that the control plane asks for, a tenth more, and what a busy machine takes.
 PUSHED_WITHIN = 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def control_plane(stack: Stack) -> ControlPlane:
+    return stack.start_control_plane()
 
 
 def view(stack: Stack, node: str) -> dict[str, Any]:
