@@ -182,7 +182,7 @@ def allocations(bench: Bench) -> list[Figure]:
         agent.running.stop(30)
     one, many = samples
     return [
-        figure("allocations for a heartbeat", [one], ""),
+        figure("allocations for a heartbeat", [one], "", 10),
         figure(f"allocations for a heartbeat, sent {PIPELINED} ahead", [many], ""),
     ]
 
