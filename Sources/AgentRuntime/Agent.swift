@@ -127,7 +127,9 @@ package struct Agent: Sendable {
 
     /// Asks for an assignment, and goes on with what an earlier agent left.
     private func begin(_ parts: Parts, in group: inout DiscardingTaskGroup) async {
-        let poller = AssignmentPoller(settings: settings, ports: ports, inbox: parts.inbox, outbox: parts.outbox)
+        let poller = AssignmentPoller(
+            settings: settings, ports: ports, inbox: parts.inbox, outbox: parts.outbox,
+            wish: view.wish)
         guard let left = await parts.handovers.load() else {
             // First of all, so that the request is on the wire before anything else costs time.
             parts.inbox.send(.agentStarted)

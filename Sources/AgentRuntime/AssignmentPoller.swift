@@ -7,6 +7,7 @@ struct AssignmentPoller: Sendable {
     let ports: AgentPorts
     let inbox: Inbox
     let outbox: Outbox
+    let wish: PushWish
 
     func run() async {
         var pace = PollPace(patience: settings.partitionStop)
@@ -67,6 +68,7 @@ struct AssignmentPoller: Sendable {
         if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
         do {
             let response = try await ports.http.send(request)
+            wish.note(response)
             tellEnd(response)
             return (PollOutcome(response, defaults: settings.assignmentDefaults), RetryAfter.of(response))
         } catch {
