@@ -171,8 +171,8 @@ final class EngineEffects: Sendable {
     }
 
     /// What may wait until the model serves.
-    func settle() async {
-        await caches.settle()
+    func settle(_ inbox: Inbox) async {
+        await caches.settle { generation, verdict in inbox.send(.cachesJudged(generation: generation, verdict)) }
         if let executable = install?.executable { await ports.readAhead?.record(engine: executable) }
     }
 

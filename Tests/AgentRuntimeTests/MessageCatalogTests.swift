@@ -9,6 +9,7 @@ internal import Testing
     private static let messages: [OperatorMessage] = [
         .waitingForAssignment, .assignmentAccepted(generation: 1, model: "m"), .assignmentRejected([]),
         .preflightDone(PreflightReport(findings: [], seconds: 0)),
+        .cachesJudged(CacheVerdict(.used, key: "")),
         .downloadBegan(ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
         .staleAssignment(generation: 1, current: 2),
         .controlPlaneLost(reason: ""), .controlPlaneFound, .revoked,
