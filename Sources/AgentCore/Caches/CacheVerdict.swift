@@ -36,7 +36,7 @@ package struct CacheVerdict: Equatable, Sendable {
     }
 
     /// What became of them before the start; whether those in place were used is not known from that.
-    package init(_ restoration: CacheRestoration, key: String) {
+    package init(after restoration: CacheRestoration, key: String) {
         switch restoration {
         case .absent: self.init(.absent, key: key)
         case .restored(let files, let bytes):

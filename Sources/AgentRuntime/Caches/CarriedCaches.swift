@@ -168,7 +168,7 @@ actor CarriedCaches {
     private func verdict(
         on start: Start, _ packed: CacheBundle, _ writer: CacheWriter, _ carrier: any CacheCarrier
     ) async throws(CacheTrouble) -> CacheVerdict {
-        var verdict = CacheVerdict(start.outcome, key: start.key.digest)
+        var verdict = CacheVerdict(after: start.outcome, key: start.key.digest)
         if let restored = start.restored {
             let use = CacheUse(signs.withLock { $0 }, carried: restored.bundle.files, present: packed.files)
             verdict.judge(use)

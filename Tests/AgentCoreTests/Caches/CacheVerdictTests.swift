@@ -13,14 +13,14 @@ struct CacheVerdictTests {
             (.late, .late, "not there in time"),
         ])
     func restorations(_ restoration: CacheRestoration, _ outcome: CacheVerdict.Outcome, _ reason: String?) {
-        let verdict = CacheVerdict(restoration, key: "k")
+        let verdict = CacheVerdict(after: restoration, key: "k")
         #expect(verdict.outcome == outcome)
         #expect(verdict.reason == reason)
     }
 
     @Test("What was in place counts as used only where nothing was compiled anew")
     func uses() {
-        var verdict = CacheVerdict(.restored(files: 3, bytes: 9), key: "k")
+        var verdict = CacheVerdict(after: .restored(files: 3, bytes: 9), key: "k")
         #expect(verdict.outcome == .notUsed)
         verdict.judge(.nothingNew)
         #expect(verdict.outcome == .used)
