@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import processes_of
 from crosslogic.launchable import LAUNCHER
+from crosslogic.waiting import wait_for
 from starts import Ended, Installation
 
 SERVES = """#!{python}
@@ -30,10 +34,15 @@ def serving(installation: Installation) -> Installation:
     return installation
 
 
-def record(installation: Installation) -> Ended:
+def command(installation: Installation) -> list[str | Path]:
     python = installation.vllm.with_name("python")
-    command = [python, LAUNCHER, "record", "--vllm", installation.vllm, "--list", installation.installed_list]
-    ran = subprocess.run(command, env=installation.variables, capture_output=True, text=True, timeout=60, check=False)
+    return [python, LAUNCHER, "record", "--vllm", installation.vllm, "--list", installation.installed_list]
+
+
+def record(installation: Installation) -> Ended:
+    ran = subprocess.run(
+        command(installation), env=installation.variables, capture_output=True, text=True, timeout=60, check=False
+    )
     return Ended(ran.stdout, ran.stderr, ran.returncode)
 
 
@@ -73,6 +82,18 @@ def test_a_package_that_cannot_be_imported_leaves_no_list(installation: Installa
     recording = record(installation)
     assert recording.code in (0, 1)
     assert not installation.installed_list.exists() or "vllm.v1.worker" not in listed(installation)["engine"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_a_recording_that_is_cut_short(serving: Installation, number: signal.Signals) -> None:
+    """What it becomes never serves: it listens elsewhere."""
+    program = serving.vllm.with_name("simulated")
+    program.write_text(program.read_text().replace("port =", "port = 0 and"))
+    process = subprocess.Popen(command(serving), env=serving.variables, stdout=subprocess.DEVNULL)
+    wait_for("the start", lambda: processes_of(program), 30)
+    process.send_signal(number)
+    assert process.wait(30) != 0
+    wait_for("nothing is left", lambda: not processes_of(program), 10)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from crosslogic_launcher.report import say
 STARTS_WITHIN = 300.0
 ENDS_WITHIN = 60.0
 LOOK_EVERY = 0.1
+PR_SET_PDEATHSIG = 1
 
 
 class Trial:
@@ -65,6 +67,7 @@ class Trial:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - there is one thread
             )
         try:
             while process.poll() is None and time.monotonic() - began < STARTS_WITHIN:
@@ -104,6 +107,8 @@ class Trial:
 
 
 def record(launcher: Path, vllm: Path, version: str, into: Path) -> int:
+    # Whoever installs may be stopped: then through what ends the start, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="crosslogic-trial-") as folder:
         try:
             Trial(launcher, vllm, version, Path(folder)).record(into)
@@ -129,6 +134,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def die_with_parent() -> None:
+    """In the child: however this one ends, nobody else would end it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port() -> int:
