@@ -81,7 +81,8 @@ package struct Agent: Sendable {
         }
         await ports.engineHost.unpark()
         // A preparation that was overtaken by the end may have left its file.
-        if ending == .done { EnginePreparer(settings: settings, ports: ports).removeCredentials() }
+        let preparer = EnginePreparer(settings: settings, ports: ports)
+        if ending == .done { EnginePlace.allCases.forEach(preparer.removeCredentials) }
         await notices.store.settle()
         // The successor delivers what this agent could not.
         await outbox.storeAll()

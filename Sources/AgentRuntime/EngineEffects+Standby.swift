@@ -20,19 +20,18 @@ extension EngineEffects {
     private func park() async {
         // What an agent before this one left is no standby of ours.
         await removeLeftovers()
-        guard let install = locator.locate(),
-            let launch = EngineStarter(settings: settings, files: ports.files).waiting(on: install)
-        else { return }
+        guard let install = locator.locate() else { return }
         await preparation.files.turns.run { [self] in
-            if !ports.engineHost.parksBeside {
-                // The files are those of the engine that is about to start, or runs.
-                guard !preparation.files.areAnEngines.withLock({ $0 }) else { return }
-                do throws(FailureReport) {
-                    try preparation.preparer.writeWaiting(launch)
-                } catch {
-                    ports.log.write(.warning, "no engine waits: \(error.message)")
-                    return
-                }
+            let engine = preparation.files.engine.withLock { $0 }
+            // One that is about to start has the processor, and may be what waits already.
+            guard !engine.isPending, ports.engineHost.placeOfWaiting == nil else { return }
+            let starter = EngineStarter(settings: settings, files: ports.files)
+            guard let launch = starter.waiting(on: install, at: engine.place?.other ?? .main) else { return }
+            do throws(FailureReport) {
+                if settings.engineHost == .systemd { try preparation.preparer.writeWaiting(launch) }
+            } catch {
+                ports.log.write(.warning, "no engine waits: \(error.message)")
+                return
             }
             await ports.engineHost.park(launch)
         }

@@ -129,6 +129,7 @@ final class EngineEffects: Sendable {
         outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
+        preparation.files.engine.withLock { $0.isPending = false }
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
@@ -232,6 +233,7 @@ extension EngineEffects {
         let install = locator.locate()
         let drains = preparation.preparer.drainsOfLastLaunch()
         state.withLock { ($0.install, $0.drains) = (install, drains) }
+        preparation.files.engine.withLock { $0.place = engine.place }
         // There is one engine, and it is no leftover.
         await leftovers.run {}
         let expected = await starts.expectation(for: handover.assignment, on: install)

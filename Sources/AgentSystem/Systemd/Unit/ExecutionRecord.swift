@@ -1,8 +1,9 @@
 internal import AgentCore
 
-/// When an engine that had waited was told to serve. Its unit's own start says nothing about that.
-struct GoRecord: Equatable, Sendable {
-    static let path = "/run/crosslogic/engine.go"
+/// Which execution of which unit is the engine, and since when: a unit's own start says nothing about that where it waited.
+/// `record-exit` reads it, too.
+struct ExecutionRecord: Equatable, Sendable {
+    static let path = "/run/crosslogic/engine.execution"
 
     var invocation: String
     var at: BootInstant
@@ -10,6 +11,17 @@ struct GoRecord: Equatable, Sendable {
     init(invocation: String, at: BootInstant) {
         self.invocation = invocation
         self.at = at
+    }
+
+    /// What is executed there next, whatever systemd will call it.
+    init(startingAt place: EnginePlace, _ at: BootInstant) {
+        self.init(invocation: place.rawValue, at: at)
+    }
+
+    /// Since when this execution is the engine; nil where it is none, or only waits.
+    func start(of status: UnitStatus, at place: EnginePlace) -> BootInstant? {
+        if invocation == status.invocation { return at }
+        return invocation == place.rawValue && status.isThere && status.startedAt >= at ? status.startedAt : nil
     }
 
     init?(_ text: String) {
@@ -20,9 +32,9 @@ struct GoRecord: Equatable, Sendable {
 
     var text: String { "\(invocation) \(at.nanoseconds)\n" }
 
-    static func load(_ path: String = path) -> GoRecord? {
+    static func load(_ path: String = path) -> ExecutionRecord? {
         (try? LinuxFileStore().read(path, limit: 256)).flatMap { $0 }.flatMap {
-            GoRecord(String(decoding: $0, as: UTF8.self))
+            ExecutionRecord(String(decoding: $0, as: UTF8.self))
         }
     }
 

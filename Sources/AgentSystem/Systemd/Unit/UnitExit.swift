@@ -1,3 +1,4 @@
+internal import AgentCore
 internal import Dispatch
 internal import Locking
 
@@ -13,14 +14,14 @@ struct UnitExit: Sendable {
 
     /// Opens the connection: none is served any more once PID 1 stops the agent, as that goes before what starts.
     func open() {
-        executor.queue.async { [door] in _ = door.askHere(.status) }
+        executor.queue.async { [door] in _ = door.askHere(.status, .main) }
     }
 
     /// Returns at once. What it leads to is seen at the unit itself.
-    func ask(_ verb: EngineDoor.Verb, while isMeant: @escaping @Sendable () -> Bool) {
+    func ask(_ verb: EngineDoor.UnitVerb, _ place: EnginePlace, while isMeant: @escaping @Sendable () -> Bool) {
         executor.queue.async { [door] in
             guard isMeant() else { return }
-            _ = door.askHere(verb)
+            _ = door.askHere(verb, place)
         }
     }
 }
