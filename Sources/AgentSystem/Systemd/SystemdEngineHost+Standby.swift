@@ -13,12 +13,23 @@ extension SystemdEngineHost {
             return self.endUnit(at: launch.place)
         }
         if let stale { for await _ in stale.events {} }
+        exit.open()
+        parking.withLock { $0 = launch.place }
+        await withTaskCancellationHandler {
+            await startWaiting(at: launch.place)
+            parking.withLock { $0 = nil }
+        } onCancel: {
+            // The agent ends. A start that PID 1 holds back until the agent's unit has stopped would hold up that stop.
+            exit.insist(on: .kill, launch.place) { [weak self] in self?.parking.withLock { $0 } != nil }
+        }
+    }
+
+    private func startWaiting(at place: EnginePlace) async {
         await onQueue {
-            guard self.mayPark(at: launch.place),
-                case .success(let answer) = self.door.askHere(.start, launch.place), answer.isDone
+            guard self.mayPark(at: place), case .success(let answer) = self.door.askHere(.start, place), answer.isDone
             else { return }
             let invocation = UnitStatus(answer.lines).invocation
-            self.waiting.withLock { $0 = Waiting(place: launch.place, invocation: invocation) }
+            self.waiting.withLock { $0 = Waiting(place: place, invocation: invocation) }
         }
     }
 

@@ -9,10 +9,12 @@ package final class SystemdEngineHost: EngineHost {
     private let path: String
     private let executor = QueueExecutor(label: "io.crosslogic.engine-host")
     let door: EngineDoor
-    private let exit: UnitExit
+    let exit: UnitExit
     private let looks: UnitLooks
     private let current = Mutex<UnitLife?>(nil)
     let waiting = Mutex<Waiting?>(nil)
+    /// Where one is being started that will wait.
+    let parking = Mutex<EnginePlace?>(nil)
     private let seen = Mutex<[EngineProcess]>([])
     private let traffic = Mutex(TrafficCount())
 
@@ -62,6 +64,8 @@ package final class SystemdEngineHost: EngineHost {
         current.withLock { $0 = life }
         exit.open()
         life.assumeIsolated { $0.follow(status) }
+        // One that waited for that agent; whether one is still wanted is for this agent's settings to say.
+        _ = endUnit(at: place.other)
         look()
         var engine = AdoptedEngine(pid: status.mainPID, startedAt: status.startedAt, events: stream)
         engine.place = place

@@ -47,8 +47,10 @@ def record_at_installation(vllm: Path) -> None:
 
 
 def record(vllm: Path, state: Path) -> None:
-    """Leaves what a node has after its first start."""
+    """Leaves what a node has after its first start, and what one has before that."""
     command = [vllm.with_name("python"), LAUNCHER, "preload", "--vllm", vllm, "--state", state, "--", "report"]
     # The second one sorts what the first has written down.
     for _ in range(2):
         subprocess.run(command, check=True, capture_output=True, timeout=60, env={"PATH": "/usr/bin:/bin"})
+    listed = vllm.parent.parent / "crosslogic-modules.json"
+    listed.write_bytes(next(state.glob("modules-*.json")).read_bytes())

@@ -17,6 +17,18 @@ struct UnitExit: Sendable {
         executor.queue.async { [door] in _ = door.askHere(.status, .main) }
     }
 
+    private static let again = DispatchTimeInterval.seconds(1)
+
+    /// Returns at once, and asks again and again: what was asked before PID 1 had the start in its queue came to nothing.
+    func insist(
+        on verb: EngineDoor.UnitVerb, _ place: EnginePlace, while isMeant: @escaping @Sendable () -> Bool
+    ) {
+        ask(verb, place, while: isMeant)
+        executor.queue.asyncAfter(deadline: .now() + Self.again) {
+            if isMeant() { insist(on: verb, place, while: isMeant) }
+        }
+    }
+
     /// Returns at once. What it leads to is seen at the unit itself.
     func ask(_ verb: EngineDoor.UnitVerb, _ place: EnginePlace, while isMeant: @escaping @Sendable () -> Bool) {
         executor.queue.async { [door] in
