@@ -1,9 +1,22 @@
 internal import AgentCore
 internal import Locking
 
+/// The newest wish, and the parking that is in flight: whoever finishes `abandon` ends that.
+struct Parking {
+    var wish: StandbyWish?
+    var abandon: AsyncStream<Never>.Continuation?
+}
+
 extension EngineEffects {
     /// Cheap, and the newest wish is the one that counts.
-    func standBy(_ wish: StandbyWish) { wisher.yield(wish) }
+    func standBy(_ wish: StandbyWish) {
+        let abandon = parking.withLock { parking in
+            parking.wish = wish
+            return wish == .none ? parking.abandon : nil
+        }
+        wisher.yield(wish)
+        abandon?.finish()
+    }
 
     /// Keeps an engine waiting while one is wished for. Of the agent's own lifetime.
     func keepStandby() async {
@@ -33,7 +46,26 @@ extension EngineEffects {
                 ports.log.write(.warning, "no engine waits: \(error.message)")
                 return
             }
-            await ports.engineHost.park(launch)
+            await parkUnlessAbandoned(launch)
+        }
+    }
+
+    /// A start may be held back by what ends the node; then nobody waits for it.
+    private func parkUnlessAbandoned(_ launch: EngineLaunch) async {
+        let (abandoned, abandon) = AsyncStream<Never>.makeStream()
+        let isWanted = parking.withLock { parking in
+            parking.abandon = abandon
+            return parking.wish != StandbyWish.none
+        }
+        defer { parking.withLock { $0.abandon = nil } }
+        guard isWanted else { return }
+        await withDiscardingTaskGroup { [ports] group in
+            group.addTask {
+                await ports.engineHost.park(launch)
+                abandon.finish()
+            }
+            for await _ in abandoned {}
+            group.cancelAll()
         }
     }
 }

@@ -27,6 +27,7 @@ final class EngineEffects: Sendable {
     let loads: LoadMemory
     let wishes: AsyncStream<StandbyWish>
     let wisher: AsyncStream<StandbyWish>.Continuation
+    let parking = Mutex(Parking())
     private let meter = LogMeter()
     private let gpus: GPUWatch
     private let logPath: String

@@ -24,13 +24,23 @@ extension SystemdEngineHost {
         }
     }
 
+    /// Not on the engine's queue: PID 1 may hold this start back for as long as an engine drains.
     private func startWaiting(at place: EnginePlace) async {
-        await onQueue {
-            guard self.mayPark(at: place), case .success(let answer) = self.door.askHere(.start, place), answer.isDone
-            else { return }
-            let invocation = UnitStatus(answer.lines).invocation
-            self.waiting.withLock { $0 = Waiting(place: place, invocation: invocation) }
+        await withCheckedContinuation { continuation in
+            parkingExecutor.queue.async {
+                defer { continuation.resume() }
+                guard self.mayPark(at: place), case .success(let answer) = self.parkingDoor.askHere(.start, place),
+                    answer.isDone
+                else { return }
+                let invocation = UnitStatus(answer.lines).invocation
+                self.waiting.withLock { $0 = Waiting(place: place, invocation: invocation) }
+            }
         }
+    }
+
+    /// A connection that is opened only when the agent's unit stops is not served any more.
+    func openParkingDoor() {
+        parkingExecutor.queue.async { [parkingDoor] in _ = parkingDoor.askHere(.status, .main) }
     }
 
     private func mayPark(at place: EnginePlace) -> Bool {

@@ -9,6 +9,8 @@ package final class SystemdEngineHost: EngineHost {
     private let path: String
     private let executor = QueueExecutor(label: "io.crosslogic.engine-host")
     let door: EngineDoor
+    let parkingExecutor = QueueExecutor(label: "io.crosslogic.engine-parking")
+    let parkingDoor: EngineDoor
     let exit: UnitExit
     private let looks: UnitLooks
     private let current = Mutex<UnitLife?>(nil)
@@ -25,6 +27,7 @@ package final class SystemdEngineHost: EngineHost {
         self.clocks = clocks
         self.path = path
         door = EngineDoor(path, on: executor)
+        parkingDoor = EngineDoor(path, on: parkingExecutor)
         exit = UnitExit(path)
         looks = UnitLooks(path)
     }
@@ -41,6 +44,7 @@ package final class SystemdEngineHost: EngineHost {
         let (life, stream) = makeLife(at: launch.place)
         current.withLock { $0 = life }
         exit.open()
+        if launch.go != nil { openParkingDoor() }
         executor.queue.async {
             let waits = self.takeWaiting()?.place == launch.place
             life.assumeIsolated { $0.start(waits: waits) }
