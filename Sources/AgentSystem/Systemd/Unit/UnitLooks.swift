@@ -17,7 +17,8 @@ actor UnitLooks {
     }
 
     /// Calls `seen` on a queue of its own; one look at a time, however often it is asked for.
-    nonisolated func look(at place: EnginePlace, seen: @escaping @Sendable ([(ProcessIdentity, EngineProcess)]) -> Void) {
+    nonisolated func look(at place: EnginePlace, seen: @escaping @Sendable ([(ProcessIdentity, EngineProcess)]) -> Void)
+    {
         let isFirst = isPlanned.withLock { isPlanned in
             defer { isPlanned = true }
             return !isPlanned
