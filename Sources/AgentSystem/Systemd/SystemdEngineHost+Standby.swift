@@ -26,7 +26,7 @@ extension SystemdEngineHost {
 
     /// Not on the engine's queue: PID 1 may hold this start back for as long as an engine drains.
     private func startWaiting(at place: EnginePlace) async {
-        await withCheckedContinuation { continuation in
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             parkingExecutor.queue.async {
                 defer { continuation.resume() }
                 guard self.mayPark(at: place), case .success(let answer) = self.parkingDoor.askHere(.start, place),
