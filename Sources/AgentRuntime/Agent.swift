@@ -119,7 +119,8 @@ package struct Agent: Sendable {
     private func settle(_ parts: Parts, _ ending: Ending) async {
         await ports.engineHost.unpark()
         // A preparation that was overtaken by the end may have left its file.
-        if ending == .done { EnginePreparer(settings: settings, ports: ports).removeCredentials() }
+        let preparer = EnginePreparer(settings: settings, ports: ports)
+        if ending == .done { EnginePlace.allCases.forEach(preparer.removeCredentials) }
         await parts.notices.store.settle()
         // The successor delivers what this agent could not.
         await parts.outbox.storeAll()

@@ -30,6 +30,7 @@ final class EngineEffects: Sendable {
     let loads: LoadMemory
     let wishes: AsyncStream<StandbyWish>
     let wisher: AsyncStream<StandbyWish>.Continuation
+    let parking = Mutex(Parking())
     private let meter = LogMeter()
     private let gpus: GPUWatch
     private let logPath: String
@@ -163,6 +164,7 @@ final class EngineEffects: Sendable {
         outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
+        preparation.files.engine.withLock { $0.isPending = false }
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
@@ -205,8 +207,8 @@ final class EngineEffects: Sendable {
     }
 
     /// What may wait until the model serves.
-    func settle() async {
-        await caches.settle()
+    func settle(_ inbox: Inbox) async {
+        await caches.settle { generation, verdict in inbox.send(.cachesJudged(generation: generation, verdict)) }
         if let executable = install?.executable { await ports.readAhead?.record(engine: executable) }
     }
 
@@ -266,6 +268,7 @@ extension EngineEffects {
         let install = locator.locate()
         let last = preparation.preparer.lastLaunch()
         state.withLock { ($0.install, $0.drains, $0.tracksLoad) = (install, last.drains, last.tracksLoad) }
+        preparation.files.engine.withLock { $0.place = engine.place }
         // There is one engine, and it is no leftover.
         await leftovers.run {}
         let expected = await starts.expectation(for: handover.assignment, on: install)
