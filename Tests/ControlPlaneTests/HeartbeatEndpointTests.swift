@@ -46,6 +46,25 @@ struct HeartbeatEndpointTests {
         }
     }
 
+    @Test("gives way to an event of a later moment, by the node's clock, until the next one comes")
+    func overtaken() async throws {
+        try await TestControlPlane(in: folder).withRouter { client in
+            let node = try await client.create()
+            func isOvertaken(by event: String, after beat: String) async throws -> Bool? {
+                let body = #"{"node_id":"\#(node.id)","state":"loading","time":"\#(beat)"}"#
+                _ = try await Self.push(body, as: node, client)
+                _ = try await client.report(event, as: node)
+                return try await client.send(.get, node.path).json["heartbeat"]?["is_overtaken"]?.boolValue
+            }
+            let event = Event.json(1, of: node.id, state: "stopped")
+            let told = try #require(try JSONReader.parse(Array(event.utf8))["time"]?.stringValue)
+            #expect(try await isOvertaken(by: event, after: "2000-01-01T00:00:00.000Z") == true)
+            let page = try await client.send(.get, "/")
+            #expect(String(decoding: page.body, as: UTF8.self).contains(">stopped</span>"))
+            #expect(try await isOvertaken(by: event, after: told) == false)
+        }
+    }
+
     @Test("is the node's alone")
     func authentication() async throws {
         try await TestControlPlane(in: folder, adminToken: Canary.adminToken).withRouter { client in

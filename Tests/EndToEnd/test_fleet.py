@@ -33,9 +33,9 @@ def fleet(binaries: Path, console: Console, tmp_path_factory: pytest.TempPathFac
 
 def wait_until_nearly_all_serve(stack: FleetStack) -> None:
     since = len(stack.lines()) if stack.simulator and (stack.folder / "fleet.log").exists() else 0
-    # Some are always down: they crash, and are taken away.
+    # Many are always down: they crash again and again, and are taken away.
     stack.wait_for_line(
-        "nearly all serve", lambda line: line["serving"] > 0.7 * NODES and line["polling"] > 0.95 * NODES, 90, since
+        "nearly all serve", lambda line: line["serving"] > 0.5 * NODES and line["polling"] > 0.95 * NODES, 90, since
     )
 
 

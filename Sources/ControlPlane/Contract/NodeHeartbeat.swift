@@ -9,6 +9,8 @@ package struct NodeHeartbeat: Equatable, Sendable {
     package var phase: String?
     /// 0…1 of what the phase has to do, where it can be counted.
     package var fraction: Double?
+    /// When the node was so, in seconds since 1970 by its clock; nil where it does not say.
+    package var time: Double?
     /// As sent.
     package var text: [UInt8]
 
@@ -30,6 +32,7 @@ package struct NodeHeartbeat: Equatable, Sendable {
             reader.fault(name, "must be a word of a-z, 0-9 and _")
         }
         _ = reader.integer("generation", in: 0...Int64.max)
+        time = document["time"]?.stringValue.flatMap(WallClock.seconds(rfc3339:))
         if let progress = reader.value("progress") {
             var fields = FieldReader(progress, path: "progress")
             fraction = fields.number("fraction").map { min(max($0, 0), 1) }

@@ -22,20 +22,32 @@ enum NodeView {
         view["liveness"] = .object([
             "status": .string(look.status.rawValue), "silent_s": look.silence.map(JSONValue.number) ?? .null,
         ])
-        view["heartbeat"] = look.beat.map { heartbeat($0.heartbeat, age: look.beatAge, whole: withHeartbeat) } ?? .null
+        view["heartbeat"] = look.beat.map { beat in
+            var fields = heartbeat(beat.heartbeat, age: look.beatAge, whole: withHeartbeat)
+            fields["is_overtaken"] = .bool(isOvertaken(beat.heartbeat, by: record.newestEvent))
+            return .object(fields)
+        } ?? .null
         view["sequence_gaps"] = .array(record.sequenceGaps.map(gap))
         return .object(view)
     }
 
-    /// What the node pushed is newer than any event; it is shown beside what the events say, not mixed with it.
-    private static func heartbeat(_ heartbeat: NodeHeartbeat, age: Double?, whole: Bool) -> JSONValue {
+    /// An event tells at once what the next heartbeat would: by the node's clock, as events may come late.
+    private static func isOvertaken(_ heartbeat: NodeHeartbeat, by event: JSONValue?) -> Bool {
+        guard let beat = heartbeat.time, let text = event?["time"]?.stringValue,
+            let told = WallClock.seconds(rfc3339: text)
+        else { return false }
+        return told > beat
+    }
+
+    /// Shown beside what the events say, not mixed with it.
+    private static func heartbeat(_ heartbeat: NodeHeartbeat, age: Double?, whole: Bool) -> [String: JSONValue] {
         var fields: [String: JSONValue] = [
             "age_s": age.map(JSONValue.number) ?? .null, "state": .string(heartbeat.state),
             "phase": heartbeat.phase.map(JSONValue.string) ?? .null,
             "fraction": heartbeat.fraction.map(JSONValue.number) ?? .null,
         ]
         if whole { fields["document"] = (try? JSONReader.parse(heartbeat.text)) ?? .null }
-        return .object(fields)
+        return fields
     }
 
     private static func gap(_ gap: SequenceGap) -> JSONValue {

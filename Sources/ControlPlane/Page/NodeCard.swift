@@ -1,6 +1,6 @@
 internal import AgentWire
 
-/// What the page says about one node, from its view; what the node pushed last wins over its events.
+/// What the page says about one node, from its view: what the node pushed, or an event that came after it.
 struct NodeCard: Sendable {
     let id: String
     let model: String
@@ -18,7 +18,8 @@ struct NodeCard: Sendable {
     let gaps: Int
 
     init(_ view: JSONValue) {
-        let beat = view["heartbeat"]
+        let pushed = view["heartbeat"]
+        let beat = pushed?["is_overtaken"]?.boolValue == true ? nil : pushed
         let snapshot = beat?["document"]
         id = view["id"]?.stringValue ?? ""
         model = view["model"]?.stringValue ?? ""
