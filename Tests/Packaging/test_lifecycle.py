@@ -7,8 +7,8 @@ from pathlib import Path
 from crosslogic.hammer import Hammer
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, DOOR, ENGINE, InstalledStandIn, another_agent, assignment
-from packaged import SETTINGS, PackagedNode
+from node import AGENT, DOOR, ENGINE, SETTINGS, InstalledStandIn, another_agent, assignment
+from packaged import PackagedNode
 from scripted_control_plane import ScriptedControlPlane
 
 
