@@ -48,9 +48,9 @@ struct ConcurrencyFit {
             "\(connections) busy connections fill \(LinkExpectation.tenths(rate * 8 / 1e9)) Gbit/s at"
             + " \(Int(firstByte * 1000)) ms to the first byte"
         if let row { reason += "; the guide's row \(row.name) says \(row.concurrency)" }
-        let busy = busyConnections
         let wanted = max(
-            Self.powerOfTwo((connections * Self.headroom + busy - 1) / busy), row?.concurrency ?? Self.lowest)
+            Self.powerOfTwo(nearest: Double(connections * Self.headroom) / Double(busyConnections)),
+            row?.concurrency ?? Self.lowest)
         let chosen = min(max(wanted, Self.lowest), Self.highest)
         guard chosen > mostHere else { return Chosen(chosen, reason) }
         return Chosen(mostHere, "\(reason); \(cores ?? 0) cores carry TLS for no more")
@@ -72,8 +72,10 @@ struct ConcurrencyFit {
         Int((rate * (firstByte + Double(chunk) / flowRate) / Double(chunk)).rounded(.up))
     }
 
-    /// The smallest one that is not less.
-    private static func powerOfTwo(_ least: Int) -> Int {
-        least <= 1 ? 1 : 1 << (Int.bitWidth - (least - 1).leadingZeroBitCount)
+    /// The nearest by ratio. Rounded up, a link that sits on the edge between two would get one or the other by chance.
+    private static func powerOfTwo(nearest about: Double) -> Int {
+        guard about > 1 else { return 1 }
+        let below = about.binade
+        return Int(about * about < 2 * below * below ? below : 2 * below)
     }
 }

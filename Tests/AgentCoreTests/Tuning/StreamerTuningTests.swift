@@ -30,10 +30,11 @@ struct StreamerTuningTests {
 
     @Test("Busy connections fill the link at its distance, twice over")
     func bandwidthDelay() {
-        // 3.125 GB/s × (60 ms + 8 MiB ÷ 150 MB/s) ÷ 8 MiB = 43.2, ten to a unit
-        #expect(tuning { $0.linkSpeed = 25e9 }.concurrency.value == 16)
+        // 4.375 GB/s × (60 ms + 8 MiB ÷ 150 MB/s) ÷ 8 MiB = 60.5, ten to a unit: 12.2, and 16 is nearer than 8
+        #expect(tuning { $0.linkSpeed = 35e9 }.concurrency.value == 16)
+        #expect(tuning { $0.linkSpeed = 31e9 }.concurrency.value == 8)
         #expect(tuning { $0.linkSpeed = 1e9 }.concurrency.value == 8)
-        #expect(tuning { $0.linkSpeed = 400e9 }.concurrency.value == 32)
+        #expect(tuning { $0.linkSpeed = 400e9 }.concurrency.value == 16)
         #expect(tuning(streamer: EngineVersion(0, 13)) { $0.linkSpeed = 25e9 }.concurrency.value == 64)
         let small = tuning(streamer: EngineVersion(0, 13)) {
             $0.linkSpeed = 25e9
@@ -155,7 +156,7 @@ struct StreamerTuningTests {
     func connectionCap() {
         let tight = tuning {
             $0.descriptorLimit = 1_200
-            $0.linkSpeed = 25e9
+            $0.linkSpeed = 35e9
         }
         #expect(tight.connectionCap.value == 11)
         #expect(tight.variables.contains { $0.name == "RUNAI_STREAMER_S3_MAX_CONNECTIONS" })
