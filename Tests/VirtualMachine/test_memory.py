@@ -62,8 +62,8 @@ def test_engine_beyond_its_limit_is_killed_whole_named_and_tried_again_with_less
 def test_kernel_that_runs_out_takes_the_engine_and_not_the_agent(
     node: VirtualNode, stack: Stack, plane: ScriptedControlPlane
 ) -> None:
-    # Before it kills, the kernel throws all programs' pages out again and again; with an emulated disk that takes longer
-    # than the agent may be silent.
+    # Before it kills, the kernel throws the pages of all programs out again and again. With an emulated disk that takes
+    # longer than the agent may be silent.
     node.drop_in(AGENT, "[Service]\nWatchdogSec=5min\n")
     plane.assign(**virtual_assignment(stack))
     node.start()

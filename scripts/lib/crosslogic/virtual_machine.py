@@ -6,6 +6,7 @@ It reaches what listens on loopback here at `GATEWAY`. Its processor is emulated
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shlex
 import shutil
@@ -121,35 +122,38 @@ class VirtualMachine(Booted):
     def boot(self, seconds: float = 600) -> None:
         install.ensure_system_packages(["qemu-system-x86"], Console())
         subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.disk, self.folder / "disk"], check=True)
+        self._start(seconds)
+
+    def _start(self, seconds: float) -> None:
         self._qemu = Part(self.name, self._command(), self.folder / "qemu.log", os.environ)
-        self.wait_until_up("", seconds)
+        self.wait_until_up(seconds)
         self.boot_seconds = time.monotonic() - self._qemu.started
 
-    def wait_until_up(self, boot_before: str, seconds: float = 600) -> None:
-        """multi-user.target is reached, in another boot than `boot_before`."""
+    def wait_until_up(self, seconds: float) -> None:
+        """multi-user.target is reached."""
 
         def is_up() -> bool:
-            answer = self._ask("cat /proc/sys/kernel/random/boot_id; systemctl is-active multi-user.target", 20)
-            return answer is not None and boot_before not in answer.split()[:1] and answer.split()[1:] == ["active"]
+            answer = self._ask("systemctl is-active multi-user.target", 20)
+            return answer is not None and answer.strip() == "active"
 
         wait_for(f"{self.name} is up", is_up, seconds, self._why_gone)
 
     def reboot(self, seconds: float = 600) -> None:
-        boot = self.boot_id()
+        """QEMU ends where the machine would restart, and with a panic: begun anew, it has nothing left of before."""
         self.run("systemctl", "reboot", check=False)
-        self.wait_until_up(boot, seconds)
-
-    def boot_id(self) -> str:
-        return self.run("cat", "/proc/sys/kernel/random/boot_id").out.strip()
+        self.wait_until_off(seconds)
+        self._start(seconds)
 
     def press_power_button(self) -> None:
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.connect(str(self.folder / "monitor"))
-            monitor.sendall(b"system_powerdown\n")
-            # The greeting and the echo: once they are here, the command has been read.
-            monitor.settimeout(5)
-            while b"system_powerdown" not in monitor.recv(4096):
-                pass
+            monitor.settimeout(10)
+            with monitor.makefile("rw") as lines:
+                lines.readline()
+                for command in ("qmp_capabilities", "system_powerdown"):
+                    lines.write(json.dumps({"execute": command}))
+                    lines.flush()
+                    lines.readline()
 
     def wait_until_off(self, seconds: float = 300) -> None:
         assert self._qemu is not None
@@ -211,12 +215,13 @@ class VirtualMachine(Booted):
         return [
             "qemu-system-x86_64", "-machine", "q35", "-accel", accelerator, "-cpu", processor,
             "-smp", "2", "-m", str(self.megabytes), "-nodefaults", "-no-user-config", "-display", "none",
+            "-no-reboot",
             "-kernel", kernel, "-append", boot,
             "-drive", f"id=disk,file={self.folder}/disk,format=raw,if=none,cache=unsafe",
             "-device", "nvme,drive=disk,serial=root",
             "-netdev", network, "-device", "virtio-net-pci,netdev=network,romfile=",
-            "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
-            "-monitor", f"unix:{self.folder}/monitor,server=on,wait=off",
+            "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
+            "-qmp", f"unix:{self.folder}/monitor,server=on,wait=off",
         ]  # fmt: skip
 
     def _ask(self, script: str, seconds: float) -> str | None:
