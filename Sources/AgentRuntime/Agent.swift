@@ -36,6 +36,16 @@ package struct Agent: Sendable {
         self.view = view
     }
 
+    /// What lives as long as the run loop.
+    private struct Parts: Sendable {
+        let inbox: Inbox
+        let handovers: HandoverFile
+        let outbox: Outbox
+        let sender: EventSender
+        let notices: NoticeWatch
+        let engine: EngineEffects
+    }
+
     /// - Parameters:
     ///   - requests: what comes in as signals.
     ///   - standing: tasks of the same lifetime as the agent, such as the heartbeat server.
@@ -44,87 +54,110 @@ package struct Agent: Sendable {
         requests: some AsyncSequence<Request, Never> & Sendable, standing: [@Sendable () async -> Void]
     ) async -> Ending {
         let (inbox, arrivals) = Inbox.make(clocks: ports.clocks)
+        let parts = makeParts(inbox)
+        view.watch(parts.outbox)
+        let ending = await withDiscardingTaskGroup(returning: Ending.self) { group in
+            await begin(parts, in: &group)
+            addTasks(parts, in: &group)
+            group.addTask { for await request in requests { inbox.send(request.event) } }
+            let ending = await loop(over: arrivals, parts, standing, in: &group)
+            group.cancelAll()
+            return ending
+        }
+        await settle(parts, ending)
+        return ending
+    }
+
+    private func makeParts(_ inbox: Inbox) -> Parts {
         let handovers = HandoverFile(folder: settings.runtimeFolder, files: ports.files, log: ports.log)
         let outbox = Outbox(
             folder: "\(settings.stateFolder)/outbox", files: ports.files, controlPlane: eventsEndpoint, log: ports.log,
             handovers: handovers)
-        view.watch(outbox)
-        let notices = NoticeWatch(settings: settings, ports: ports, inbox: inbox)
-        let engine = EngineEffects(settings: settings, ports: ports, outbox: outbox)
-        let ending = await withDiscardingTaskGroup(returning: Ending.self) { group in
-            await begin(after: handovers, engine, outbox, inbox, in: &group)
-            let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox)
-            group.addTask { await sender.run() }
-            notices.resume()
-            group.addTask { await notices.run() }
-            group.addTask { await notices.watchShutdown() }
-            group.addTask { await engine.keepStandby() }
-            if settings.pushesHeartbeat {
-                group.addTask { await HeartbeatPusher(settings: settings, ports: ports, view: view).run() }
-            }
-            group.addTask { await ConnectionKeeper(outbox: outbox, ports: ports).run() }
-            group.addTask { for await request in requests { inbox.send(request.event) } }
+        return Parts(
+            inbox: inbox, handovers: handovers, outbox: outbox,
+            sender: EventSender(outbox: outbox, ports: ports, inbox: inbox),
+            notices: NoticeWatch(settings: settings, ports: ports, inbox: inbox),
+            engine: EngineEffects(settings: settings, ports: ports, outbox: outbox))
+    }
 
-            let urgent = UrgentSender(outbox: outbox, ports: ports, sender: sender)
-            var loop = RunLoop(
-                agent: self, outbox: outbox, inbox: inbox, engine: engine, notices: notices, urgent: urgent)
-            loop.showLife(in: &group)
-            var toStart = standing[...]
-            for await arrival in arrivals {
-                loop.take(arrival, in: &group)
-                if loop.isFinished { break }
-                // After the first event, so that whoever asks finds a node: a successor's is what it has taken over.
-                while let task = toStart.popFirst() { group.addTask { await task() } }
+    /// The tasks that stand beside the loop from the start to the end.
+    private func addTasks(_ parts: Parts, in group: inout DiscardingTaskGroup) {
+        group.addTask { await parts.sender.run() }
+        parts.notices.resume()
+        group.addTask { await parts.notices.run() }
+        group.addTask { await parts.notices.watchShutdown() }
+        group.addTask { await parts.engine.keepStandby() }
+        if settings.pushesHeartbeat {
+            let pusher = HeartbeatPusher(settings: settings, ports: ports, view: view) {
+                parts.inbox.send(.controlPlaneHeard)
             }
-            group.cancelAll()
-            return loop.ending
+            group.addTask { await pusher.run() }
         }
+        group.addTask { await ConnectionKeeper(outbox: parts.outbox, ports: ports).run() }
+    }
+
+    private func loop(
+        over arrivals: AsyncStream<Inbox.Arrival>, _ parts: Parts, _ standing: [@Sendable () async -> Void],
+        in group: inout DiscardingTaskGroup
+    ) async -> Ending {
+        let urgent = UrgentSender(outbox: parts.outbox, ports: ports, sender: parts.sender)
+        var loop = RunLoop(
+            agent: self, outbox: parts.outbox, inbox: parts.inbox, engine: parts.engine, notices: parts.notices,
+            urgent: urgent)
+        loop.showLife(in: &group)
+        var toStart = standing[...]
+        for await arrival in arrivals {
+            loop.take(arrival, in: &group)
+            if loop.isFinished { break }
+            // After the first event, so that whoever asks finds a node: a successor's is what it has taken over.
+            while let task = toStart.popFirst() { group.addTask { await task() } }
+        }
+        return loop.ending
+    }
+
+    /// Once no task is left.
+    private func settle(_ parts: Parts, _ ending: Ending) async {
         await ports.engineHost.unpark()
         // A preparation that was overtaken by the end may have left its file.
         if ending == .done { EnginePreparer(settings: settings, ports: ports).removeCredentials() }
-        await notices.store.settle()
+        await parts.notices.store.settle()
         // The successor delivers what this agent could not.
-        await outbox.storeAll()
-        return ending
+        await parts.outbox.storeAll()
     }
 
     /// Asks for an assignment, and goes on with what an earlier agent left.
-    private func begin(
-        after handovers: HandoverFile, _ engine: EngineEffects, _ outbox: Outbox, _ inbox: Inbox,
-        in group: inout DiscardingTaskGroup
-    ) async {
-        let poller = AssignmentPoller(settings: settings, ports: ports, inbox: inbox, outbox: outbox)
-        guard let left = await handovers.load() else {
+    private func begin(_ parts: Parts, in group: inout DiscardingTaskGroup) async {
+        let poller = AssignmentPoller(settings: settings, ports: ports, inbox: parts.inbox, outbox: parts.outbox)
+        guard let left = await parts.handovers.load() else {
             // First of all, so that the request is on the wire before anything else costs time.
-            inbox.send(.agentStarted)
+            parts.inbox.send(.agentStarted)
             group.addTask { await poller.run() }
-            await outbox.recover()
+            await parts.outbox.recover()
             // An engine that nobody knows must not wait for an assignment to be found.
-            group.addTask { await engine.removeLeftovers() }
+            group.addTask { await parts.engine.removeLeftovers() }
             return
         }
-        await outbox.recover()
-        await takeOver(left, engine, outbox, inbox, in: &group)
-        inbox.send(.agentStarted)
+        await parts.outbox.recover()
+        await takeOver(left, parts, in: &group)
+        parts.inbox.send(.agentStarted)
         group.addTask { await poller.run() }
     }
 
     /// Goes on with the engine of an earlier agent, where it may.
     private func takeOver(
-        _ left: (handover: Handover, log: LogStart), _ engine: EngineEffects, _ outbox: Outbox, _ inbox: Inbox,
-        in group: inout DiscardingTaskGroup
+        _ left: (handover: Handover, log: LogStart), _ parts: Parts, in group: inout DiscardingTaskGroup
     ) async {
-        guard let adoption = await engine.adopt(left, pending: outbox.events) else {
-            await engine.forgetHandover()
-            group.addTask { await engine.removeLeftovers() }
+        guard let adoption = await parts.engine.adopt(left, pending: parts.outbox.events) else {
+            await parts.engine.forgetHandover()
+            group.addTask { await parts.engine.removeLeftovers() }
             return
         }
         let found = adoption.engine
-        inbox.send(.engineAdopted(adoption.handover, pid: found.pid, startedAt: found.startedAt))
+        parts.inbox.send(.engineAdopted(adoption.handover, pid: found.pid, startedAt: found.startedAt))
         if let expected = adoption.expected {
-            inbox.send(.startExpected(generation: adoption.handover.assignment.generation, expected))
+            parts.inbox.send(.startExpected(generation: adoption.handover.assignment.generation, expected))
         }
-        group.addTask { await engine.follow(adoption, inbox) }
+        group.addTask { await parts.engine.follow(adoption, parts.inbox) }
     }
 
     /// Secrets of the node itself and of its assignments.

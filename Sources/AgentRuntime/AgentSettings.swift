@@ -35,6 +35,8 @@ package struct AgentSettings: Sendable {
     package var engineHost: EngineHostChoice?
     /// A start without a sign of life for this long is ended; 0 never.
     package var stallSeconds: Int
+    /// Without a word of the control plane for this long the node stops itself; nil serves on.
+    package var partitionStop: Duration?
     package var preflight: PreflightMode
     /// What makes starts shorter, where the node does not leave that to the agent.
     package var savings: StartSaving.Wishes
@@ -132,6 +134,8 @@ extension AgentSettings {
         engineHost = reader.choice("CROSSLOGIC_ENGINE_HOST")
         readiness = reader.choice("CROSSLOGIC_NOTIFY_READY") ?? .model
         stallSeconds = Int(reader.integer("CROSSLOGIC_STALL_AFTER", in: 0...3600) ?? 60)
+        partitionStop = reader.integer("CROSSLOGIC_PARTITION_STOP_AFTER", in: 0...604_800)
+            .flatMap { $0 > 0 ? .seconds($0) : nil }
         preflight = reader.choice("CROSSLOGIC_PREFLIGHT") ?? .on
         caches = reader.caches()
         savings = reader.savings()

@@ -1,27 +1,25 @@
 internal import AgentCore
 internal import AgentWire
 
-/// Asks the control plane for the assignment, for ever: long poll, ETag, backoff with full jitter.
+/// Asks the control plane for the assignment, for ever: long poll, ETag, pauses as `PollPace` has them.
 struct AssignmentPoller: Sendable {
-    /// Seconds the control plane may hold the request.
-    private static let wait = 30
-    /// "Nothing new" sooner than this comes from a server that does not hold requests.
-    private static let heldAtLeast = Duration.seconds(1)
-
     let settings: AgentSettings
     let ports: AgentPorts
     let inbox: Inbox
     let outbox: Outbox
 
     func run() async {
-        var backoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
+        var pace = PollPace(patience: settings.partitionStop)
         var memory = PollMemory()
         var trouble = Trouble()
         while !Task.isCancelled {
             let asked = ports.clocks.now()
-            let outcome = await poll(etag: memory.etag)
-            let wasHeld = ports.clocks.now() - asked >= Self.heldAtLeast
-            if outcome.isAnswer, trouble.end() { outbox.mayTry.raise() }
+            let (outcome, retryAfter) = await poll(etag: memory.etag, pace)
+            let held = ports.clocks.now() - asked
+            if outcome.isAnswer, trouble.end() {
+                outbox.mayTry.raise()
+                outbox.retryDeferred()
+            }
             switch outcome {
             case .answered(let event, let etag):
                 inbox.send(.controlPlaneFound)
@@ -29,10 +27,10 @@ struct AssignmentPoller: Sendable {
                 let news = memory.take(event, etag: etag)
                 if let event = news.event { inbox.send(event) }
                 // A server that neither holds the request nor minds the ETag must not be asked in a tight loop.
-                if news.isNewer || wasHeld { backoff.reset() } else { await pause(&backoff) }
+                await pause(pace.answered(after: held, isNews: news.isNewer, fraction: ports.random.fraction))
             case .unchanged:
-                if wasHeld { backoff.reset() } else { await pause(&backoff) }
                 inbox.send(.controlPlaneFound)
+                await pause(pace.answered(after: held, isNews: false, fraction: ports.random.fraction))
             case .revoked:
                 inbox.send(.assignmentRevoked)
                 return
@@ -40,14 +38,14 @@ struct AssignmentPoller: Sendable {
                 if Task.isCancelled { return }
                 _ = trouble.begin()
                 inbox.send(.controlPlaneLost(reason: reason))
-                await pause(&backoff)
+                await pause(pace.failed(retryAfter: retryAfter, fraction: ports.random.fraction))
             }
         }
     }
 
-    private func pause(_ backoff: inout Backoff) async {
+    private func pause(_ length: Duration?) async {
         // Cancellation ends the sleep; the loop then ends by itself.
-        try? await Task.sleep(for: backoff.next(fraction: ports.random.fraction()))
+        if let length { try? await Task.sleep(for: length) }
     }
 
     /// `wait` is the seconds that the control plane may hold it.
@@ -63,15 +61,16 @@ struct AssignmentPoller: Sendable {
         return request
     }
 
-    private func poll(etag: String?) async -> PollOutcome {
-        var request = Self.request(settings, wait: Self.wait)
+    private func poll(etag: String?, _ pace: PollPace) async -> (outcome: PollOutcome, retryAfter: Duration?) {
+        var request = Self.request(settings, wait: Int(pace.wait.inSeconds))
+        request.timeout = pace.timeout
         if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
         do {
             let response = try await ports.http.send(request)
             tellEnd(response)
-            return PollOutcome(response, defaults: settings.assignmentDefaults)
+            return (PollOutcome(response, defaults: settings.assignmentDefaults), RetryAfter.of(response))
         } catch {
-            return .failed(reason: "\(error.kind.rawValue): \(error.message)")
+            return (.failed(reason: "\(error.kind.rawValue): \(error.message)"), nil)
         }
     }
 }
@@ -148,6 +147,9 @@ enum PollOutcome: Equatable {
     }
 
     private static func body(_ response: HTTPResponse, defaults: AssignmentDefaults) -> PollOutcome {
+        if let type = response.headers["content-type"], !isJSON(type) {
+            return .failed(reason: "answered 200 with \(type.prefix(64)), not JSON")
+        }
         do {
             let assignment = try AssignmentCodec.decode(response.body, defaults: defaults)
             let etag = response.headers["etag"] ?? "\"\(assignment.generation)\""
@@ -161,6 +163,12 @@ enum PollOutcome: Equatable {
             return .answered(
                 .assignmentRejected(generation: error.generation, faults: error.faults), etag: etag)
         }
+    }
+
+    /// RFC 6838 §4.2.8: whatever ends in `+json` is JSON too.
+    private static func isJSON(_ contentType: String) -> Bool {
+        let type = contentType.lowercased().prefix { $0 != ";" && $0 != " " }
+        return type == "application/json" || type == "text/json" || type.hasSuffix("+json")
     }
 }
 

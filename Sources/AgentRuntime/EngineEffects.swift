@@ -7,6 +7,8 @@ final class EngineEffects: Sendable {
         var install: EngineInstall?
         /// Made by a preparation, used by the start of the same generation.
         var launch: (generation: Int64, launch: EngineLaunch)?
+        /// Of the assignment that is to follow, found out while an engine ran.
+        var proof: StartProof?
         /// What the preparation added to the environment.
         var tuned: [EnvironmentVariable] = []
         /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
@@ -58,11 +60,20 @@ final class EngineEffects: Sendable {
 
     /// Answers always, and in one of three ways: prepared, failed, or abandoned.
     func prepare(_ assignment: Assignment, _ inbox: Inbox) async {
+        await answer(inbox) { await self.prepared(assignment, inbox) }
+    }
+
+    /// The same for what needs neither GPU nor port nor the files of the engine that runs.
+    func prove(_ assignment: Assignment, _ inbox: Inbox) async {
+        await answer(inbox) { await self.proved(assignment, inbox) }
+    }
+
+    private func answer(_ inbox: Inbox, _ work: @escaping @Sendable () async -> NodeEvent) async {
         let (abandoned, abandon) = AsyncStream<Never>.makeStream()
         state.withLock { $0.abandon = abandon }
         await withDiscardingTaskGroup { group in
             group.addTask { [self] in
-                let answer = await prepared(assignment, inbox)
+                let answer = await work()
                 // An abandonment is for the one that comes next from here on.
                 state.withLock { $0.abandon = nil }
                 inbox.send(answer)
@@ -92,13 +103,14 @@ final class EngineEffects: Sendable {
         let generation = assignment.generation
         await removeLeftovers()
         await gpus.settle()
-        let install = locator.locate()
+        let known = takeProof(for: assignment)
+        let install = known.map(\.install) ?? locator.locate()
         state.withLock { $0.install = install }
         if let expected = await starts.expectation(for: assignment, on: install) {
             inbox.send(.startExpected(generation: generation, expected))
         }
         do throws(FailureReport) {
-            let launch = try await preparation.launch(for: assignment, on: install, inbox)
+            let launch = try await preparation.launch(for: assignment, on: install, known, inbox)
             state.withLock {
                 $0.launch = (generation, launch)
                 $0.drains = launch.drainsOnTerminate
@@ -108,6 +120,27 @@ final class EngineEffects: Sendable {
             return Task.isCancelled
                 ? .preparationAbandoned(generation: generation)
                 : .preparationFailed(generation: generation, error)
+        }
+    }
+
+    private func proved(_ assignment: Assignment, _ inbox: Inbox) async -> NodeEvent {
+        let generation = assignment.generation
+        do throws(FailureReport) {
+            let proof = try await preparation.prove(assignment, on: locator.locate(), besideEngine: true, inbox)
+            state.withLock { $0.proof = proof }
+            return .proved(generation: generation)
+        } catch {
+            return Task.isCancelled
+                ? .preparationAbandoned(generation: generation)
+                : .preparationFailed(generation: generation, error)
+        }
+    }
+
+    /// For one start: what goes wrong in that is looked for anew.
+    private func takeProof(for assignment: Assignment) -> StartProof? {
+        state.withLock { state in
+            defer { state.proof = nil }
+            return state.proof?.assignment == assignment ? state.proof : nil
         }
     }
 
@@ -251,19 +284,5 @@ extension EngineEffects {
 
     func follow(_ adoption: Adoption, _ inbox: Inbox) async {
         await follow(adoption.engine.events, adoption.log, isAdopted: true, inbox)
-    }
-}
-
-extension EngineHostEvent {
-    /// The host's stamp is nearer to what happened than the run loop's. nil for what only the verdict needs.
-    var asHappening: Inbox.Happening? {
-        switch self {
-        case .ranOutOfMemory: nil
-        case .startFailed(let failure, let at): Inbox.Happening(event: .engineStartFailed(failure), at: at)
-        case .started(let pid, let at): Inbox.Happening(event: .engineStarted(pid: pid), at: at)
-        case .processEnded(let process, let at): Inbox.Happening(event: .engineProcessEnded(process), at: at)
-        case .exited(let exit, let at): Inbox.Happening(event: .engineExited(exit), at: at)
-        case .gone(let at): Inbox.Happening(event: .engineGone, at: at)
-        }
     }
 }

@@ -30,6 +30,7 @@ struct EventBatch {
 
     /// One for each event, in their order; nil for an answer that does not say so: the receiver knows no batches.
     func verdicts(_ response: HTTPResponse) -> [EventVerdict]? {
+        if EventVerdict(status: response.status) == .deferred { return events.map { _ in .deferred } }
         guard response.status == 200, let document = try? JSONValue.parse(response.body),
             let results = document["results"]?.arrayValue, results.count == events.count
         else { return nil }

@@ -11,6 +11,8 @@ struct EventSender: Sendable {
     let ports: AgentPorts
     let inbox: Inbox
     var backoff = Backoff(first: .milliseconds(250), longest: .seconds(30))
+    /// From the first answer that does not take an event until it is seen whether another one is taken.
+    var patience = Duration.seconds(3600)
     /// How often a disk that took nothing is tried again while nothing else is to do.
     var diskRetry = Duration.seconds(10)
 
@@ -39,17 +41,24 @@ struct EventSender: Sendable {
         }
     }
 
-    private func deliverForEver() async {
-        var trouble = Trouble()
+    /// What is known of the receivers.
+    private struct Delivery {
+        var news = DeliveryNews()
         var takesBatches = true
+        /// The event that is answered, and not taken, and since when.
+        var stuck: (sequence: UInt64, since: BootInstant)?
+    }
+
+    private func deliverForEver() async {
+        var delivery = Delivery()
         while !Task.isCancelled {
             await outbox.deliverable.wait()
-            await deliverAll(&trouble, &takesBatches)
+            await deliverAll(&delivery)
             inbox.send(.eventsDelivered)
         }
     }
 
-    private func deliverAll(_ trouble: inout Trouble, _ takesBatches: inout Bool) async {
+    private func deliverAll(_ delivery: inout Delivery) async {
         var backoff = backoff
         var saidWaiting = false
         while !Task.isCancelled, let event = outbox.first {
@@ -64,17 +73,52 @@ struct EventSender: Sendable {
                 await outbox.mayTry.wait()
                 continue
             }
-            if let setback = await deliver(from: event, to: target, &takesBatches) {
-                if Task.isCancelled { return }
-                if trouble.begin() {
-                    ports.log.write(.warning, "events are not delivered: \(setback.reason); trying again")
-                }
-                await rest(backoff.next(fraction: ports.random.fraction()), askedFor: setback.retryAfter)
-            } else {
-                if trouble.end() { ports.log.write(.notice, "events are delivered again") }
+            if await isLetInAgain(before: event, to: target, &delivery) { continue }
+            guard let setback = await deliver(from: event, to: target, &delivery) else {
                 backoff.reset()
+                continue
             }
+            if Task.isCancelled { return }
+            note(.undelivered(setback.reason), &delivery)
+            if await passOver(event, after: setback, to: target, &delivery) { continue }
+            await rest(backoff.next(fraction: ports.random.fraction()), askedFor: setback.retryAfter)
         }
+    }
+
+    private func note(_ outcome: DeliveryNews.Outcome, _ delivery: inout Delivery) {
+        let before = delivery.news.problem
+        if let line = delivery.news.note(outcome) { ports.log.write(line.level, line.text) }
+        if delivery.news.problem != before { inbox.send(.deliveryChanged(problem: delivery.news.problem)) }
+    }
+
+    /// What was refused as things were comes first: were it taken now, so would all that follow it, in order.
+    private func isLetInAgain(
+        before event: OutboxEvent, to target: EventTarget, _ delivery: inout Delivery
+    ) async -> Bool {
+        guard let oldest = outbox.deferred(before: event) else { return false }
+        return await deliver(oldest, to: target, &delivery) == nil && !outbox.isPending(oldest)
+    }
+
+    /// An event that a receiver answers with trouble for as long as `patience`, while it takes the one behind it, is
+    /// the trouble itself. One whose receiver is in trouble keeps its turn, however long that takes.
+    private func passOver(
+        _ event: OutboxEvent, after setback: Setback, to target: EventTarget, _ delivery: inout Delivery
+    ) async -> Bool {
+        guard let status = setback.status, let stuck = delivery.stuck, stuck.sequence == event.sequence else {
+            delivery.stuck = setback.status.map { _ in (event.sequence, ports.clocks.now()) }
+            return false
+        }
+        guard ports.clocks.now() - stuck.since >= patience, let next = outbox.behind(event),
+            case .success(let response) = await send(request(next, to: target)),
+            EventVerdict(status: response.status, contentType: response.headers["content-type"]) == .accepted
+        else { return false }
+        await settle([(next, .accepted)], response.status, target, &delivery)
+        // The receiver may be out of its trouble since.
+        guard let again = await deliver(event, to: target, &delivery) else { return true }
+        guard again.status != nil else { return false }
+        await outbox.park(event)
+        note(.parked(status: status), &delivery)
+        return true
     }
 
     /// What the receiver asks for is the least, and nothing but the agent's end shortens it; the jitter comes on top,
@@ -98,6 +142,8 @@ extension EventSender {
     /// Why events are still ours.
     private struct Setback {
         var reason: String
+        /// nil where nobody answered.
+        var status: Int?
         /// What the receiver asks to be left alone for.
         var retryAfter: Duration?
 
@@ -105,53 +151,69 @@ extension EventSender {
 
         init(_ response: HTTPResponse) {
             reason = "answered \(response.status)"
+            status = response.status
             retryAfter = RetryAfter.of(response)
         }
     }
 
     /// nil when something is off our hands.
     private func deliver(
-        from event: OutboxEvent, to target: EventTarget, _ takesBatches: inout Bool
+        from event: OutboxEvent, to target: EventTarget, _ delivery: inout Delivery
     ) async -> Setback? {
         // A callback of somebody else's may know one event at a time; only the control plane is asked for more.
-        guard takesBatches, target.bearer != nil else { return await deliver(event, to: target) }
+        guard delivery.takesBatches, target.bearer != nil else { return await deliver(event, to: target, &delivery) }
         let batch = EventBatch(outbox.waiting(for: event.callbackURL))
-        guard batch.events.count > 1 else { return await deliver(event, to: target) }
-        return await deliver(batch, to: target, &takesBatches)
+        guard batch.events.count > 1 else { return await deliver(event, to: target, &delivery) }
+        return await deliver(batch, to: target, &delivery)
     }
 
-    private func deliver(_ event: OutboxEvent, to target: EventTarget) async -> Setback? {
+    private func deliver(
+        _ event: OutboxEvent, to target: EventTarget, _ delivery: inout Delivery
+    ) async -> Setback? {
         switch await send(request(event, to: target)) {
         case .failure(let failure): return Setback(failure)
         case .success(let response):
             let verdict = EventVerdict(status: response.status, contentType: response.headers["content-type"])
-            await settle([(event, verdict)], response.status)
+            await settle([(event, verdict)], response.status, target, &delivery)
             return verdict == .tryAgain ? Setback(response) : nil
         }
     }
 
-    private func deliver(_ batch: EventBatch, to target: EventTarget, _ takesBatches: inout Bool) async -> Setback? {
+    private func deliver(_ batch: EventBatch, to target: EventTarget, _ delivery: inout Delivery) async -> Setback? {
         switch await send(request(batch.body, id: batch.id, type: EventBatch.contentType, to: target)) {
         case .failure(let failure): return Setback(failure)
         case .success(let response):
             guard let verdicts = batch.verdicts(response) else {
                 guard EventBatch.isForeign(response) else { return Setback(response) }
                 // One at a time from now on; what it may have taken nevertheless it knows by its ids.
-                takesBatches = false
+                delivery.takesBatches = false
                 return nil
             }
-            await settle(Array(zip(batch.events, verdicts)), response.status)
+            await settle(Array(zip(batch.events, verdicts)), response.status, target, &delivery)
             return verdicts.contains(.tryAgain) ? Setback(response) : nil
         }
     }
 
-    private func settle(_ results: [(event: OutboxEvent, verdict: EventVerdict)], _ status: Int) async {
+    private func settle(
+        _ results: [(event: OutboxEvent, verdict: EventVerdict)], _ status: Int, _ target: EventTarget,
+        _ delivery: inout Delivery
+    ) async {
         let accepted = results.filter { $0.verdict == .accepted }.map(\.event)
         if accepted.contains(where: { $0.kind == .ready }) { inbox.send(.readyAcknowledged) }
-        if !accepted.isEmpty { await outbox.forget(accepted) }
+        if !accepted.isEmpty {
+            // A callback of somebody else's says nothing about the control plane.
+            if target.bearer != nil { inbox.send(.controlPlaneHeard) }
+            await outbox.forget(accepted)
+            note(.taken, &delivery)
+            outbox.retryDeferred()
+        }
         for (event, verdict) in results where verdict == .refused {
-            ports.log.write(.warning, "event \(event.sequence) was refused with status \(status) and is set aside")
+            note(.parked(status: status), &delivery)
             await outbox.park(event)
+        }
+        for (event, verdict) in results where verdict == .deferred {
+            note(.deferred(status: status), &delivery)
+            outbox.setAside(event)
         }
     }
 

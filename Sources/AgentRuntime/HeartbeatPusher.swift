@@ -13,6 +13,8 @@ struct HeartbeatPusher: Sendable {
     let settings: AgentSettings
     let ports: AgentPorts
     let view: NodeView
+    /// The control plane has taken one.
+    var taken: @Sendable () -> Void = {}
 
     func run() async {
         var backoff = Backoff(first: .seconds(2), longest: .seconds(60))
@@ -24,7 +26,10 @@ struct HeartbeatPusher: Sendable {
                 rest = backoff.next(fraction: ports.random.fraction())
                 continue
             }
-            if (200..<300).contains(response.status) { backoff.reset() }
+            if (200..<300).contains(response.status) {
+                backoff.reset()
+                taken()
+            }
             rest =
                 Self.rest(after: response, fraction: ports.random.fraction())
                 ?? backoff.next(

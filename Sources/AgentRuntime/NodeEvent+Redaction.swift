@@ -11,6 +11,7 @@ extension NodeEvent {
             .preflightDone(generation: generation, report.redacted(by: redaction))
         case .canaryFailed(let reason): .canaryFailed(reason: redaction.text(reason))
         case .controlPlaneLost(let reason): .controlPlaneLost(reason: redaction.text(reason))
+        case .deliveryChanged(let problem?): .deliveryChanged(problem: redaction.text(problem))
         default: self
         }
     }

@@ -8,9 +8,16 @@ extension OperatorLogEntry {
         if let model = node.model { fields.append(Field("MODEL", model)) }
         if let generation = node.generation { fields.append(Field("GENERATION", String(generation))) }
         if let phase = Self.phase(message) ?? node.phase { fields.append(Field("PHASE", phase.rawValue)) }
-        if case .failed(let report, _) = message { fields.append(Field("FAILURE_CLASS", report.failure.rawValue)) }
+        if let failure = Self.failure(message) { fields.append(Field("FAILURE_CLASS", failure.rawValue)) }
         if let execution { fields.append(Field("ENGINE_INVOCATION", execution)) }
         self.init(level, text, messageID: MessageID.of(message), fields: fields)
+    }
+
+    private static func failure(_ message: OperatorMessage) -> FailureClass? {
+        switch message {
+        case .failed(let report, _), .successorRefused(_, _, let report): report.failure
+        default: nil
+        }
     }
 
     /// Several phases can begin with one event.

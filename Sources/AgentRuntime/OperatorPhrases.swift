@@ -8,12 +8,22 @@ enum OperatorPhrases {
         case .assignmentAccepted(let generation, let model): (.notice, "assignment \(generation): \(model)")
         case .assignmentRejected(let faults):
             (.error, "assignment rejected: \(faults.map(\.description).joined(separator: "; "))")
+        case .successorReceived(let generation, let model, let current):
+            (.notice, "assignment \(generation): \(model); it is prepared while \(current) goes on")
+        case .successorRefused(let generation, let current, let report):
+            (.error, "assignment \(generation) cannot work, \(current) goes on: \(failed(report, nil))")
         case .preflightDone(let report): preflight(report)
         case .downloadBegan(let download): (.notice, self.download(download))
         case .staleAssignment(let generation, let current):
             (.info, "assignment \(generation) is older than \(current) and ignored")
         case .controlPlaneLost(let reason): (.warning, "control plane: \(reason); asking again with backoff")
         case .controlPlaneFound: (.notice, "control plane answers again")
+        case .partitioned(let silence):
+            (
+                .error,
+                "nothing heard of the control plane for \(seconds(silence.inSeconds)), more than"
+                    + " CROSSLOGIC_PARTITION_STOP_AFTER: the node stops until it answers again"
+            )
         case .revoked: (.notice, "the control plane has revoked this node")
         case .engineStarted(let pid): (.notice, "engine started, pid \(pid)")
         case .engineAdopted(let pid, let generation):

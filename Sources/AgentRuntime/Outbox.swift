@@ -40,24 +40,26 @@ final class Outbox: Sendable {
         state = Mutex(State(routes: EventRoutes(controlPlane: controlPlane)))
     }
 
-    var pending: Int { state.withLock { $0.queue.events.count } }
+    /// To be delivered now.
+    var pending: Int { state.withLock { $0.queue.events.count - $0.queue.deferredCount } }
     var events: [OutboxEvent] { state.withLock { $0.queue.events } }
-    var first: OutboxEvent? { state.withLock { $0.queue.events.first } }
+    var first: OutboxEvent? { state.withLock { $0.queue.firstWaiting } }
+    /// The next one for the same callback.
+    func behind(_ event: OutboxEvent) -> OutboxEvent? {
+        waiting(for: event.callbackURL).first { $0.sequence > event.sequence }
+    }
     /// As many as fit into a request, from the first on, that are for one callback and not taken out of turn.
-    func waiting(for callbackURL: String?) -> ArraySlice<OutboxEvent> {
-        state.withLock { state in
-            state.queue.events.prefix(EventBatch.maximumCount).prefix {
-                $0.callbackURL == callbackURL && !state.taken.contains($0.sequence)
-            }
-        }
+    func waiting(for callbackURL: String?) -> [OutboxEvent] {
+        state.withLock { $0.queue.next(EventBatch.maximumCount, for: callbackURL, except: $0.taken) }
     }
     /// Why events and notices cannot be kept on disk; nil while they can.
     var diskProblem: String? { state.withLock { $0.diskProblem } }
     var figures: OutboxFigures {
         state.withLock { state in
-            OutboxFigures(
-                pending: state.queue.events.count, dropped: state.counters.dropped, parked: state.counters.parked,
-                damaged: state.counters.damaged)
+            let deferred = state.queue.deferredCount
+            return OutboxFigures(
+                pending: state.queue.events.count - deferred, dropped: state.counters.dropped,
+                parked: state.counters.parked + deferred, damaged: state.counters.damaged)
         }
     }
     /// The agent is on its way out: a try now is worth more than patience.
@@ -106,6 +108,30 @@ final class Outbox: Sendable {
 
     func wasTaken(_ event: OutboxEvent) -> Bool {
         state.withLock { $0.taken.remove(event.sequence) != nil }
+    }
+}
+
+// MARK: Refused as things are
+
+extension Outbox {
+    /// It stays where it is, on disk too, so that the next agent tries it again.
+    func setAside(_ event: OutboxEvent) {
+        state.withLock { $0.queue.setAside(event.sequence) }
+    }
+
+    /// The oldest of them that an event of the same callback would overtake.
+    func deferred(before event: OutboxEvent) -> OutboxEvent? {
+        state.withLock { state in
+            state.queue.events.prefix { $0.sequence < event.sequence }
+                .first { $0.isDeferred && $0.callbackURL == event.callbackURL }
+        }
+    }
+
+    /// This node may be let in again.
+    func retryDeferred() {
+        guard state.withLock({ $0.queue.takeUpAgain() }) else { return }
+        deliverable.raise()
+        mayTry.raise()
     }
 }
 

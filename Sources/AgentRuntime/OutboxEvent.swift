@@ -13,6 +13,8 @@ struct OutboxEvent: Equatable, Sendable {
     /// The callback it is for; nil is the control plane's own endpoint.
     var callbackURL: String?
     var isStored = false
+    /// Refused as things are: those behind it go on.
+    var isDeferred = false
 
     /// Says what became of the node, and not only how far it has come.
     var isDecisive: Bool { kind?.isDecisive ?? true }

@@ -43,6 +43,36 @@ struct OutboxQueue: Sendable {
         events.removeAll { $0.sequence == sequence }
     }
 
+    /// Those behind it go on.
+    mutating func setAside(_ sequence: UInt64) {
+        guard let index = events.firstIndex(where: { $0.sequence == sequence }) else { return }
+        events[index].isDeferred = true
+    }
+
+    /// Those that were set aside wait again, each in its place. Answers whether there are any.
+    mutating func takeUpAgain() -> Bool {
+        var isAny = false
+        for index in events.indices where events[index].isDeferred {
+            events[index].isDeferred = false
+            isAny = true
+        }
+        return isAny
+    }
+
+    /// At most `limit` of them, up to the first that is for somebody else or `taken` already.
+    func next(_ limit: Int, for callbackURL: String?, except taken: Set<UInt64>) -> [OutboxEvent] {
+        var next: [OutboxEvent] = []
+        for event in events where !event.isDeferred {
+            guard next.count < limit, event.callbackURL == callbackURL, !taken.contains(event.sequence) else { break }
+            next.append(event)
+        }
+        return next
+    }
+
+    /// The next to be delivered.
+    var firstWaiting: OutboxEvent? { events.first { !$0.isDeferred } }
+    var deferredCount: Int { events.count { $0.isDeferred } }
+
     var firstUnstored: OutboxEvent? { events.first { !$0.isStored } }
 
     /// False when the event has left the queue meanwhile, so that its file must go too.

@@ -33,6 +33,7 @@ struct RunLoop {
         var durations = LifecycleSettings()
         durations.drain = .seconds(agent.settings.drainSeconds)
         durations.stallAfter = .seconds(agent.settings.stallSeconds)
+        durations.partitionStop = agent.settings.partitionStop
         machine = NodeMachine(settings: durations)
     }
 
@@ -92,10 +93,10 @@ struct RunLoop {
         engine.standBy(wish)
     }
 
-    /// The engine of the assignment before may still have something to say.
+    /// The engine of the assignment before may still have something to say, however many come while it runs.
     private mutating func know(_ assignment: Assignment) {
         assignments = assignments.suffix(1) + [assignment]
-        redaction = agent.redaction(with: assignments)
+        redaction = agent.redaction(with: assignments + [machine.assignment].compactMap { $0 })
         notices.follow(assignment)
     }
 
@@ -105,6 +106,7 @@ struct RunLoop {
         let (engine, inbox) = (engine, inbox)
         switch action {
         case .prepare(let assignment): group.addTask { await engine.prepare(assignment, inbox) }
+        case .prove(let assignment): group.addTask { await engine.prove(assignment, inbox) }
         case .renewCredentials(let assignment): group.addTask { await engine.renew(assignment) }
         case .abandonPreparation: engine.abandonPreparation()
         case .startEngine(let generation): group.addTask { await engine.run(generation, inbox) }

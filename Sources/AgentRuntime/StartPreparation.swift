@@ -8,6 +8,17 @@ final class EngineFiles: Sendable {
     let areAnEngines = Mutex(false)
 }
 
+/// That a start can work, as far as that can be found out before its engine has the machine.
+struct StartProof: Sendable {
+    /// As the control plane has it.
+    var assignment: Assignment
+    /// As it is started: tuned, and with the folder of a model that was downloaded.
+    var wanted: Assignment
+    /// nil where nothing was to be looked at.
+    var tuning: StreamerTuning?
+    var install: EngineInstall?
+}
+
 /// Everything between an assignment and the exec: proved, brought to the disk where it is not streamed, written down.
 struct StartPreparation: Sendable {
     let ports: AgentPorts
@@ -25,19 +36,31 @@ struct StartPreparation: Sendable {
         preflight = Preflight(settings: settings, ports: ports, cache: cache)
     }
 
+    /// `known` spares what was found out while another engine ran.
     func launch(
-        for assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
+        for assignment: Assignment, on install: EngineInstall?, _ known: StartProof?, _ inbox: Inbox
     ) async throws(FailureReport) -> EngineLaunch {
         async let restored: Void = caches.restore(for: assignment, on: install)
-        let outcome = try await prove(assignment, on: install, inbox)
+        var proof = known
+        if proof == nil { proof = try await prove(assignment, on: install, besideEngine: false, inbox) }
+        guard let proof else { preconditionFailure("an engine is started only where nothing speaks against it") }
+        await restored
+        return try await write(proof.wanted, on: install, proof.tuning)
+    }
+
+    /// That it can work, and its model where it is to be. Before anything is written: what cannot work leaves no
+    /// credentials behind. `besideEngine`: another one has the port, and goes on.
+    func prove(
+        _ assignment: Assignment, on install: EngineInstall?, besideEngine: Bool, _ inbox: Inbox
+    ) async throws(FailureReport) -> StartProof {
+        let outcome = try await judge(assignment, on: install, besideEngine: besideEngine, inbox)
         var wanted = outcome?.tuning.applied(to: assignment) ?? assignment
         if assignment.isDownloaded {
             wanted.modelURI = try await bring(assignment, after: outcome, inbox)
             // Nobody waits for it any more; what is not written needs no removal.
             guard !Task.isCancelled else { throw FailureReport(.unknown, message: "abandoned", process: "agent") }
         }
-        await restored
-        return try await write(wanted, on: install, outcome?.tuning)
+        return StartProof(assignment: assignment, wanted: wanted, tuning: outcome?.tuning, install: install)
     }
 
     private func write(
@@ -74,12 +97,12 @@ struct StartPreparation: Sendable {
         files.areAnEngines.withLock { $0 = false }
     }
 
-    /// Before anything is written: what cannot work leaves no credentials behind. nil where
-    /// nothing was to be looked at.
-    private func prove(
-        _ assignment: Assignment, on install: EngineInstall?, _ inbox: Inbox
+    /// nil where nothing was to be looked at.
+    private func judge(
+        _ assignment: Assignment, on install: EngineInstall?, besideEngine: Bool, _ inbox: Inbox
     ) async throws(FailureReport) -> PreflightOutcome? {
-        guard let install, let outcome = await preflight.run(assignment, on: install) else { return nil }
+        guard let install, let outcome = await preflight.run(assignment, on: install, besideEngine: besideEngine)
+        else { return nil }
         inbox.send(.preflightDone(generation: assignment.generation, outcome.report))
         if let failure = outcome.report.failure { throw failure }
         return outcome

@@ -13,10 +13,11 @@ package enum EventCodec {
         data["failure"] = SnapshotCodec.failure(report.failure, exit: report.exit)
         data["engine"] = SnapshotCodec.engine(node)
         // A start that was not without doubts says so where it ends, one way or the other.
-        if [.failed, .ready].contains(report.kind), let preflight = node.preflight, !preflight.troubles.isEmpty {
+        let judged = report.subject == nil ? node.preflight : node.next?.preflight
+        if [.failed, .ready].contains(report.kind), let preflight = judged, !preflight.troubles.isEmpty {
             data["preflight"] = SnapshotCodec.preflight(preflight)
         }
-        if [.failed, .ready, .phase].contains(report.kind) {
+        if [.failed, .ready, .phase].contains(report.kind), report.subject == nil {
             data["download"] = node.download.map(SnapshotCodec.download)
         }
         if report.kind == .ready { data["load"] = node.load.map { ExplanationCodec.load($0) } }
@@ -24,6 +25,11 @@ package enum EventCodec {
         // Two phases can begin with one event; each report names its own.
         if let phase = report.phase { data["phase"] = .string(phase.rawValue) }
         if let generation = report.rejectedGeneration { data["rejected_generation"] = .integer(generation) }
+        if let subject = report.subject {
+            data["serving_generation"] = data["generation"]
+            data["generation"] = .integer(subject.generation)
+            data["model"] = .string(subject.model)
+        }
         if let reason = report.reason { data["reason"] = .string(reason) }
         if let said = report.preemption {
             data.merge(NoticeCodec.fields(said, at: node.takenAt, wallTime: wallTime)) { _, new in new }

@@ -4,7 +4,7 @@ package struct OutboxFigures: Equatable, Sendable {
     package var pending: Int
     /// For want of room.
     package var dropped: Int
-    /// Refused for good, and set aside.
+    /// Refused, and set aside: for good, or until this node is let in again.
     package var parked: Int
     /// Files of an earlier agent that were no events any more, and set aside.
     package var damaged: Int
@@ -16,10 +16,11 @@ package struct OutboxFigures: Equatable, Sendable {
         self.damaged = damaged
     }
 
-    var rendered: JSONValue {
+    func rendered(error: String?) -> JSONValue {
         .object([
             "pending": .integer(Int64(pending)), "dropped": .integer(Int64(dropped)),
             "parked": .integer(Int64(parked)), "damaged": .integer(Int64(damaged)),
+            "error": error.map(JSONValue.string) ?? .null,
         ])
     }
 }

@@ -8,7 +8,8 @@ package enum SnapshotCodec {
         var fields = common(node)
         fields["schema"] = .integer(1)
         fields["status"] = .string(node.status)
-        fields["progress"] = progress(node)
+        fields["progress"] = progress(node.progress)
+        fields["next"] = next(node.next)
         fields["eta"] = estimate(node)
         fields["failure"] = failure(node.failure, exit: node.failureExit) ?? .null
         fields["preflight"] = node.preflight.map(preflight) ?? .null
@@ -18,8 +19,9 @@ package enum SnapshotCodec {
         fields["control_plane"] = .object([
             "reachable": .bool(node.controlPlaneError == nil),
             "error": node.controlPlaneError.map(JSONValue.string) ?? .null,
+            "stopped": .bool(node.isPartitioned),
         ])
-        fields["outbox"] = outbox.rendered
+        fields["outbox"] = outbox.rendered(error: node.deliveryError)
         fields["degraded"] = .array(node.storageError.map { [.string($0)] } ?? [])
         fields["versions"] = versions(node.versions)
         fields["notice"] = notice(node, wallTime: wallTime)
@@ -90,8 +92,23 @@ package enum SnapshotCodec {
             preemption.notice, cut: preemption.plan.cut, at: node.takenAt, wallTime: wallTime)
     }
 
-    private static func progress(_ node: NodeSnapshot) -> JSONValue {
-        guard let progress = node.progress else { return .null }
+    private static func next(_ next: NodeSnapshot.Next?) -> JSONValue {
+        guard let next else { return .null }
+        let (standing, report) =
+            switch next.standing {
+            case .proving: ("preparing", FailureReport?.none)
+            case .waiting(let report): ("retrying", report)
+            case .refused(let report): ("refused", report)
+            }
+        return .object([
+            "generation": .integer(next.generation), "model": .string(next.model), "state": .string(standing),
+            "failure": failure(report, exit: nil) ?? .null, "preflight": next.preflight.map(preflight) ?? .null,
+            "download": next.download.map(download) ?? .null, "progress": progress(next.progress),
+        ])
+    }
+
+    private static func progress(_ progress: LoadProgress?) -> JSONValue {
+        guard let progress else { return .null }
         return .object([
             "done": optional((progress.count?.done).map { .integer(Int64($0)) }),
             "total": optional((progress.count?.total).map { .integer(Int64($0)) }),

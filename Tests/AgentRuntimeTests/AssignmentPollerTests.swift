@@ -69,6 +69,26 @@ private final class PauseCounter: RandomSource {
         #expect(answers.withLock { $0.isEmpty })
     }
 
+    @Test("A control plane that asks to be left alone is left alone")
+    func retryAfter() async throws {
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(503, headers: ["retry-after": "1"]) }
+        let (inbox, _) = Inbox.make(clocks: SteppingClocks())
+        let poller = AssignmentPoller(
+            settings: try .sample(), ports: .standIns(http: http), inbox: inbox, outbox: .sample())
+        let clock = ContinuousClock()
+        let start = clock.now
+        let asked = await withTaskGroup { group in
+            group.addTask { await poller.run() }
+            var requests = http.requests.makeAsyncIterator()
+            _ = await requests.next()
+            _ = await requests.next()
+            group.cancelAll()
+            return clock.now
+        }
+        // `CountingRandom` draws zero for the jitter.
+        #expect(asked - start >= .seconds(1))
+    }
+
     /// How many assignments, good or bad, were told.
     private func told(_ arrivals: AsyncStream<Inbox.Arrival>, by inbox: Inbox) async -> Int {
         inbox.send(.stopRequested)

@@ -13,11 +13,12 @@ internal import Testing
     /// Runs a sender over the outbox while `body` runs.
     private func sending<Result: Sendable>(
         _ outbox: Outbox, _ http: ScriptedHTTPClient, random: any RandomSource = CountingRandom(),
-        backoff: Backoff = Backoff(first: .seconds(1), longest: .seconds(1)), _ body: () async throws -> Result
+        backoff: Backoff = Backoff(first: .seconds(1), longest: .seconds(1)),
+        patience: Duration = .seconds(3600), _ body: () async throws -> Result
     ) async throws -> Result {
         let (inbox, _) = Inbox.make(clocks: SteppingClocks())
         let ports = AgentPorts.standIns(http: http, files: files, random: random, log: log)
-        let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox, backoff: backoff)
+        let sender = EventSender(outbox: outbox, ports: ports, inbox: inbox, backoff: backoff, patience: patience)
         return try await withThrowingDiscardingTaskGroup { group in
             group.addTask { await sender.run() }
             let result = try await body()
@@ -65,7 +66,7 @@ internal import Testing
 
     @Test("Trouble with the receiver is said once with its reason, and once that it is over")
     func saysTrouble() async throws {
-        let answers = Mutex([503, 401, 202, 202])
+        let answers = Mutex([503, 500, 202, 202])
         let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in
             .answer(answers.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] })
         }
@@ -77,6 +78,90 @@ internal import Testing
             #expect(await ids(http.requests, 1) == ["b"])
         }
         #expect(log.lines == ["events are not delivered: answered 503; trying again", "events are delivered again"])
+    }
+
+    @Test(
+        "While this node is not let in, events are kept and said once; then all are delivered, in order",
+        arguments: [401, 403, 404])
+    func notLetIn(status: Int) async throws {
+        let answer = Mutex(status)
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(answer.withLock { $0 }) }
+        let outbox = Outbox.sample(files: files, log: log)
+        try await sending(outbox, http) {
+            for (id, asked) in [("a", ["a"]), ("b", ["a", "b"]), ("c", ["a", "c"])] {
+                outbox.addSample(id)
+                #expect(await ids(http.requests, asked.count) == asked)
+            }
+            while outbox.figures.parked < 3 { await Task.yield() }
+            #expect(outbox.pending == 0)
+            answer.withLock { $0 = 202 }
+            // As the poller does when it is answered again. More than one waits: the batch comes first.
+            outbox.retryDeferred()
+            #expect(await ids(http.requests, 4) == ["", "a", "b", "c"])
+            while outbox.figures.parked > 0 { await Task.yield() }
+        }
+        #expect(
+            log.lines == [
+                "events are refused with status \(status); they are kept until this node is let in again",
+                "events are delivered again",
+            ])
+    }
+
+    @Test("What was refused for want of a token is there for the next agent, which may have one")
+    func deferredOverRestart() async throws {
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(401) }
+        let outbox = Outbox.sample(files: files, log: log)
+        try await sending(outbox, http) {
+            outbox.addSample("a")
+            while outbox.figures.parked < 1 { await Task.yield() }
+        }
+        let next = Outbox.sample(files: files, log: log)
+        await next.recover()
+        #expect(next.first?.id == "a")
+    }
+
+    @Test("One that alone is not let in is tried with each that follows it, and holds up none")
+    func deferredAlone() async throws {
+        let http = ScriptedHTTPClient { request async throws(HTTPFailure) in .answer(request.id == "a" ? 403 : 202) }
+        let outbox = Outbox.sample(files: files, log: log)
+        try await sending(outbox, http) {
+            for (id, then) in [("a", ["a"]), ("b", ["a", "b", "a"]), ("c", ["a", "c", "a"])] {
+                outbox.addSample(id)
+                #expect(await ids(http.requests, then.count) == then)
+            }
+        }
+        #expect(outbox.figures.parked == 1)
+    }
+
+    @Test("An event that its receiver answers with trouble for an hour, while it takes others, is passed over")
+    func passedOver() async throws {
+        let http = ScriptedHTTPClient { request async throws(HTTPFailure) in .answer(request.id == "a" ? 500 : 202) }
+        let outbox = Outbox.sample(files: files, log: log)
+        let backoff = Backoff(first: .milliseconds(1), longest: .milliseconds(1))
+        try await sending(outbox, http, backoff: backoff, patience: .milliseconds(5)) {
+            outbox.follow(.elsewhere)
+            for id in ["a", "b"] { outbox.addSample(id) }
+            while outbox.figures.parked < 1 { await Task.yield() }
+        }
+        #expect(http.asked.map(\.id).suffix(3) == ["a", "b", "a"])
+        #expect(outbox.events == [])
+    }
+
+    @Test("A receiver in trouble loses no event, however long that takes")
+    func notPassedOver() async throws {
+        let isWell = Mutex(false)
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(isWell.withLock { $0 } ? 202 : 500) }
+        let outbox = Outbox.sample(files: files, log: log)
+        let backoff = Backoff(first: .milliseconds(1), longest: .milliseconds(1))
+        try await sending(outbox, http, backoff: backoff, patience: .milliseconds(5)) {
+            outbox.follow(.elsewhere)
+            for id in ["a", "b"] { outbox.addSample(id) }
+            while http.asked.count(where: { $0.id == "b" }) < 3 { await Task.yield() }
+            #expect(outbox.events.map(\.id) == ["a", "b"])
+            isWell.withLock { $0 = true }
+            while !outbox.events.isEmpty { await Task.yield() }
+        }
+        #expect(outbox.figures.parked == 0)
     }
 
     @Test("An event that is refused on a full disk is sent once")
@@ -116,6 +201,15 @@ internal import Testing
             #expect(!request.headers.contains { $0.name == "Authorization" })
         }
     }
+}
+
+extension Assignment {
+    /// With a callback that knows no batches.
+    fileprivate static let elsewhere: Assignment = {
+        var assignment = Assignment.sample()
+        assignment.callbackURL = "http://callback.test/"
+        return assignment
+    }()
 }
 
 private struct HalfPause: RandomSource {

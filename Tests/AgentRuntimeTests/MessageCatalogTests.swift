@@ -8,10 +8,12 @@ internal import Testing
 @Suite struct MessageCatalogTests {
     private static let messages: [OperatorMessage] = [
         .waitingForAssignment, .assignmentAccepted(generation: 1, model: "m"), .assignmentRejected([]),
+        .successorReceived(generation: 2, model: "m", current: 1),
+        .successorRefused(generation: 2, current: 1, FailureReport(.modelMissing, message: "")),
         .preflightDone(PreflightReport(findings: [], seconds: 0)),
         .downloadBegan(ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
         .staleAssignment(generation: 1, current: 2),
-        .controlPlaneLost(reason: ""), .controlPlaneFound, .revoked,
+        .controlPlaneLost(reason: ""), .controlPlaneFound, .partitioned(silence: .zero), .revoked,
         .engineStarted(pid: 1), .engineAdopted(pid: 1, generation: 1), .phase(.engineExec, afterExec: nil),
         .canaryFailed(reason: "", attempt: 1), .ready(seconds: nil), .retrying(after: .zero, with: []),
         .stopping(drainFor: nil),

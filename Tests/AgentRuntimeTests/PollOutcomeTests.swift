@@ -24,6 +24,20 @@ internal import Testing
         #expect(reason.contains(words))
     }
 
+    @Test(
+        "What is declared to be something else than JSON is not read as an assignment",
+        arguments: [
+            ("text/html; charset=utf-8", false), ("application/octet-stream", false), ("", false),
+            ("application/json", true), ("Application/JSON;charset=utf-8", true),
+            ("application/vnd.acme.assignment+json", true),
+        ])
+    func contentType(type: String, isRead: Bool) {
+        let outcome = outcome(.answer(200, #"{"generation":7,"model":".."}"#, headers: ["content-type": type]))
+        guard case .failed(let reason) = outcome else { return #expect(isRead) }
+        #expect(!isRead)
+        #expect(reason.contains("not JSON"))
+    }
+
     @Test("404 is no assignment yet, 304 nothing new, 410 the end")
     func quietAnswers() {
         #expect(outcome(.answer(404)) == .answered(nil, etag: nil))
@@ -44,7 +58,8 @@ internal import Testing
     @Test(
         "Events: what to send again, what to set aside",
         arguments: [
-            (202, EventVerdict.accepted), (400, .refused), (413, .refused), (422, .refused), (408, .tryAgain),
+            (202, EventVerdict.accepted), (400, .refused), (413, .refused), (422, .refused), (401, .deferred),
+            (403, .deferred), (404, .deferred), (402, .refused), (451, .refused), (408, .tryAgain),
             (425, .tryAgain), (429, .tryAgain), (500, .tryAgain), (503, .tryAgain),
         ])
     func verdicts(status: Int, verdict: EventVerdict) {

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, BinaryIO
+from urllib.parse import parse_qs, urlsplit
 
 from crosslogic.waiting import wait_for
 
@@ -39,6 +40,8 @@ class ScriptedControlPlane:
     def __init__(self, mood: str = "well", port: int = 0) -> None:
         self.mood = mood
         self.raw: Callable[[BinaryIO], None] | None = None
+        self.raw_events: Callable[[BinaryIO], None] | None = None
+        """Answers events, whatever the mood."""
         self.asked: list[Asked] = []
         self.events: list[dict[str, Any]] = []
         self.assignment: dict[str, Any] | None = None
@@ -110,6 +113,10 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
             events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             events = events if isinstance(events, list) else [events]
             self.note(events[0]["id"])
+            if plane.raw_events:
+                plane.raw_events(self.wfile)
+                self.close_connection = True
+                return
             if plane.mood not in {"well", "gone"}:
                 self.misbehave()
                 return
@@ -142,8 +149,7 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 return plane.mood != "well" or (plane.assignment is not None and etag_of(plane.assignment) != known)
 
             with plane.changed:
-                # Capped, so that a closing server is not held up by a long poll.
-                plane.changed.wait_for(is_new, timeout=5)
+                plane.changed.wait_for(is_new, timeout=self.seconds_to_hold())
                 assignment = plane.assignment
             if assignment is None:
                 self.answer(404, {"type": "about:blank", "title": "No assignment yet", "status": 404})
@@ -151,6 +157,11 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
                 self.answer(304, None)
             else:
                 self.answer(200, assignment, ETag=etag_of(assignment))
+
+        def seconds_to_hold(self) -> float:
+            """As asked for; capped, so that a closing server is not held up by a long poll."""
+            asked = parse_qs(urlsplit(self.path).query).get("wait", ["0"])
+            return min(5.0, float(asked[0]))
 
         def misbehave(self) -> None:
             if plane.mood == "slow":

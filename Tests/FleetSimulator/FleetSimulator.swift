@@ -31,16 +31,15 @@ struct FleetSimulator: AsyncParsableCommand {
     @Flag(help: "Nodes come up with engines that serve already: no start, and few events.")
     var adopted = false
 
-    @Option(help: "Seconds within which a node that was cut off comes back; the agent's value unless given.")
-    var firstPause = 0.5
+    @Option(help: "Seconds over which polls that were cut off come back; the agent's value unless given.")
+    var firstPause: Double?
 
     mutating func run() async throws {
         var settings = SimulatedFleet.Settings(address: try SocketAddress(ipAddress: "127.0.0.1", port: port))
         (settings.nodes, settings.ramp) = (nodes, ramp)
         (settings.crashes, settings.preemptions) = (crashes, preemptions)
         settings.isAdopted = adopted
-        settings.pollBackoff = Backoff(first: .seconds(firstPause), longest: .seconds(30))
-        settings.reportBackoff = Backoff(first: .seconds(firstPause / 2), longest: .seconds(30))
+        if let firstPause { settings.pollPace = PollPace(spread: .seconds(firstPause)) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let fixed = settings

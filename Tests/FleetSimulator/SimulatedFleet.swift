@@ -16,7 +16,7 @@ final class SimulatedFleet {
         /// Nodes come up with an engine that serves already.
         var isAdopted = false
         var preemptions = 0.0
-        var pollBackoff = Backoff(first: .milliseconds(500), longest: .seconds(30))
+        var pollPace = PollPace()
         var reportBackoff = Backoff(first: .milliseconds(250), longest: .seconds(30))
     }
 

@@ -106,6 +106,8 @@ extension SimulatedLife {
         switch action {
         case .prepare(let assignment):
             return after([(0.05, .prepared(generation: assignment.generation))])
+        case .prove(let assignment):
+            return after([(0.05, .proved(generation: assignment.generation))])
         case .startEngine: return after(start())
         case .explainFailure:
             let report = FailureReport(.engineDied, message: "simulated: killed", process: "EngineCore")

@@ -17,7 +17,7 @@ final class SimulatedNode {
     private var outbox: [[UInt8]] = []
     private var beatIsDue = false
     private var interval = 10.0
-    private var pollBackoff: Backoff
+    private var pollPace: PollPace
     private var reportBackoff: Backoff
     private var reportIsPaused = false
 
@@ -27,7 +27,7 @@ final class SimulatedNode {
         self.source = source
         life = SimulatedLife(id: id, seed: seed)
         random = SplitMix(seed: seed &* 31)
-        pollBackoff = fleet.settings.pollBackoff
+        pollPace = fleet.settings.pollPace
         reportBackoff = fleet.settings.reportBackoff
     }
 
@@ -51,6 +51,7 @@ final class SimulatedNode {
         fleet.after(35) { [self] in
             life.beginAnew()
             etag = nil
+            pollPace = fleet.settings.pollPace
             outbox = []
             poll?.close()
             report?.close()
@@ -88,13 +89,16 @@ final class SimulatedNode {
 
     private func ask(_ connection: NodeConnection) {
         let known = etag.map { "If-None-Match: \($0)\r\n" } ?? ""
-        let request = request("GET", "assignment?wait=30", extra: known, body: nil)
+        let wait = Int(pollPace.wait.inSeconds)
+        let request = request("GET", "assignment?wait=\(wait)", extra: known, body: nil)
+        let asked = fleet.now
         connection.send(request) { [self] reply in
             fleet.answered(.poll, status: reply?.status, seconds: nil)
-            guard let reply, reply.status == 200 || reply.status == 304 else { return pollAgainLater() }
-            pollBackoff.reset()
+            guard let reply, reply.status == 200 || reply.status == 304 else { return pollAgainLater(reply) }
             if reply.status == 200 { takeAssignment(reply) }
-            if connection.isFree { ask(connection) } else { connectPoll() }
+            let pause = pollPace.answered(
+                after: fleet.now - asked, isNews: reply.status == 200, fraction: { random.fraction() })
+            pollAgain(after: pause)
         }
     }
 
@@ -108,11 +112,18 @@ final class SimulatedNode {
         happen(isFound ? life.adopts(assignment, at: fleet.now) : .assignmentReceived(assignment))
     }
 
-    private func pollAgainLater() {
-        let pause = pollBackoff.next(fraction: random.fraction()).inSeconds
-        fleet.after(pause) { [self] in
-            if let poll, poll.isFree { ask(poll) } else { connectPoll() }
-        }
+    private func pollAgainLater(_ reply: NodeConnection.Reply? = nil) {
+        let retryAfter = reply.flatMap { RetryAfter.of($0.headers) }
+        pollAgain(after: pollPace.failed(retryAfter: retryAfter, fraction: { random.fraction() }))
+    }
+
+    private func pollAgain(after pause: Duration?) {
+        guard let pause else { return askOnSomeConnection() }
+        fleet.after(pause.inSeconds) { [self] in askOnSomeConnection() }
+    }
+
+    private func askOnSomeConnection() {
+        if let poll, poll.isFree { ask(poll) } else { connectPoll() }
     }
 
     // MARK: Heartbeat and events

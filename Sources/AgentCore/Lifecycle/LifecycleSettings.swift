@@ -34,6 +34,8 @@ package struct LifecycleSettings: Equatable, Sendable {
     package var stillness = Duration.seconds(60)
     /// A start that shows no sign of life at all for this long is ended; zero lets it stand.
     package var stallAfter = Duration.seconds(60)
+    /// A control plane that is away for this long stops the node; nil lets it serve on.
+    package var partitionStop: Duration?
     /// How long the last events may take to be delivered before the agent leaves them to its successor.
     package var delivery = Duration.seconds(10)
 

@@ -6,7 +6,10 @@ package enum NodeEvent: Equatable, Sendable {
     case assignmentRejected(generation: Int64?, faults: [FieldFault])
     case assignmentRevoked
     case controlPlaneLost(reason: String)
+    /// It has answered a poll.
     case controlPlaneFound
+    /// It has taken an event or a heartbeat.
+    case controlPlaneHeard
 
     /// What earlier starts of this kind took.
     case startExpected(generation: Int64, StartExpectation)
@@ -19,6 +22,8 @@ package enum NodeEvent: Equatable, Sendable {
     /// `engineDrains`: how long the engine goes on by itself after SIGTERM, zero for one that drops everything; nil
     /// where nobody knows.
     case prepared(generation: Int64, engineDrains: Duration? = nil)
+    /// The answer to `prove`, where nothing speaks against it.
+    case proved(generation: Int64)
     /// The answer to `abandonPreparation`; nothing of it is left but what a download has brought.
     case preparationAbandoned(generation: Int64)
     case preparationFailed(generation: Int64, FailureReport)
@@ -50,6 +55,8 @@ package enum NodeEvent: Equatable, Sendable {
     case readyAcknowledged
     /// Whether events and notices can be kept on disk; nil where they can.
     case storageChanged(problem: String?)
+    /// Why events are not taken; nil where they are.
+    case deliveryChanged(problem: String?)
     case preemption(PreemptionEvent)
 }
 
@@ -81,12 +88,16 @@ package enum NodeTimer: Hashable, Sendable {
     case backoff
     case delivery
     case keepAlive
+    /// The control plane has been away for as long as this node may serve without it.
+    case partition
     case preemption(PreemptionTimer)
 }
 
 /// What to do, in the imperative. The shell performs each in one switch.
 package enum NodeAction: Equatable, Sendable {
     case prepare(Assignment)
+    /// All of it that needs neither the GPU nor the port nor the files of the engine that runs.
+    case prove(Assignment)
     /// Its result is not wanted any more. It answers all the same: one at a time.
     case abandonPreparation
     case startEngine(generation: Int64)
@@ -146,6 +157,8 @@ package struct Report: Equatable, Sendable {
     package var phase: Phase?
     /// The generation that was rejected, where it could be read.
     package var rejectedGeneration: Int64?
+    /// Whom a failure is about where that is not what the node runs.
+    package var subject: Subject?
     package var preemption: PreemptionReport?
     /// Why the node drains or stops, as in `docs/contract.md`.
     package var reason: String?
@@ -172,6 +185,17 @@ package struct Report: Equatable, Sendable {
         return report
     }
 
+    package struct Subject: Equatable, Sendable {
+        package var generation: Int64
+        package var model: String
+    }
+
+    package static func failed(_ failure: FailureReport, of successor: Assignment) -> Report {
+        var report = Report(.failed, failure: failure)
+        report.subject = Subject(generation: successor.generation, model: successor.model)
+        return report
+    }
+
     package static func rejected(_ generation: Int64?, _ faults: [FieldFault]) -> Report {
         var report = Report(.assignmentRejected, faults: faults)
         report.rejectedGeneration = generation
@@ -184,11 +208,14 @@ package enum OperatorMessage: Equatable, Sendable {
     case waitingForAssignment
     case assignmentAccepted(generation: Int64, model: String)
     case assignmentRejected([FieldFault])
+    case successorReceived(generation: Int64, model: String, current: Int64)
+    case successorRefused(generation: Int64, current: Int64, FailureReport)
     case preflightDone(PreflightReport)
     case downloadBegan(ModelDownload)
     case staleAssignment(generation: Int64, current: Int64)
     case controlPlaneLost(reason: String)
     case controlPlaneFound
+    case partitioned(silence: Duration)
     case revoked
     case engineStarted(pid: Int32)
     case engineAdopted(pid: Int32?, generation: Int64)

@@ -16,11 +16,12 @@ extension NodeMachine {
         case .running(let run) where assignment.brings(newCredentialsFor: run.assignment):
             return renew(run, assignment)
         case .running(let run):
-            return endEngine(run, next: .change(to: assignment, receivedAt: now))
+            return follow(run, with: assignment, at: now)
         case .stopping(var stop):
             // An agent on its way out, or a node revoked, takes nothing new.
             if case .leave = stop.next { return [] }
-            stop.next = .change(to: assignment, receivedAt: now)
+            successor = Successor(assignment, receivedAt: now)
+            stop.next = .change
             state = .stopping(stop)
             return []
         case .leaving, .finished:
@@ -35,6 +36,7 @@ extension NodeMachine {
         state = .running(run)
         generation = assignment.generation
         rejectedFaults = []
+        successor = nil
         return [
             .tell(.assignmentAccepted(generation: assignment.generation, model: assignment.model)),
             .renewCredentials(assignment), .report(Report(.assignmentAccepted)),
@@ -44,6 +46,7 @@ extension NodeMachine {
     /// `instant` is when the assignment came, which may be a whole drain ago.
     mutating func accept(_ assignment: Assignment, at instant: BootInstant) -> [NodeAction] {
         generation = assignment.generation
+        successor = nil
         failure = nil
         failureExit = nil
         rejectedFaults = []
@@ -63,8 +66,9 @@ extension NodeMachine {
         download = nil
         timeline.forgetStart()
         state = .preparing(assignment)
-        // The one in flight is overtaken; this one follows when that has answered. On a notice nothing is started.
-        guard preparationInFlight == nil, !isHeld else { return [] }
+        // The one in flight is overtaken; this one follows when that has answered. On a notice nothing is started, and
+        // not while the control plane is away for too long.
+        guard preparationInFlight == nil, !isHeld else { return sayPartitionStop() }
         preparationInFlight = assignment.generation
         return [.prepare(assignment)]
     }
@@ -75,19 +79,6 @@ extension NodeMachine {
         rejectedFaults = faults
         rejectedGeneration = generation
         return [.tell(.assignmentRejected(faults)), .report(.rejected(generation, faults))]
-    }
-
-    /// Said once, not once a try.
-    mutating func controlPlaneLost(_ reason: String) -> [NodeAction] {
-        let wasFine = controlPlaneError == nil
-        controlPlaneError = reason
-        return wasFine ? [.tell(.controlPlaneLost(reason: reason))] : []
-    }
-
-    mutating func controlPlaneFound() -> [NodeAction] {
-        guard controlPlaneError != nil else { return [] }
-        controlPlaneError = nil
-        return [.tell(.controlPlaneFound)]
     }
 
     mutating func readyAcknowledged(at now: BootInstant) -> [NodeAction] {
@@ -126,7 +117,9 @@ extension NodeMachine {
         case .preparing(let assignment):
             guard assignment.generation == prepared, !isHeld else { return prepare(assignment) }
             return sayFailed(report, exit: nil) + retry(assignment, report, served: nil)
-        case .waiting, .running, .stopping, .backoff, .failed, .leaving, .finished:
+        case .running:
+            return successorFailed(prepared, report)
+        case .waiting, .stopping, .backoff, .failed, .leaving, .finished:
             return []
         }
     }
@@ -155,7 +148,8 @@ extension NodeMachine {
     mutating func backoffFired() -> [NodeAction] {
         switch state {
         case .backoff(let assignment, _): prepare(assignment)
-        case .waiting, .preparing, .running, .stopping, .failed, .leaving, .finished: []
+        case .running: tryAgainWithSuccessor()
+        case .waiting, .preparing, .stopping, .failed, .leaving, .finished: []
         }
     }
 }

@@ -2,7 +2,9 @@
 
 extension NodeMachine {
     mutating func downloadBegan(_ generation: Int64, _ begun: ModelDownload, at now: BootInstant) -> [NodeAction] {
-        guard case .preparing(let assignment) = state, assignment.generation == generation else { return [] }
+        guard case .preparing(let assignment) = state, assignment.generation == generation else {
+            return successorDownloads(generation, begun, at: now)
+        }
         download = begun
         let said = NodeAction.tell(.downloadBegan(begun))
         guard begun.missingBytes > 0 else { return [said] }
@@ -16,7 +18,9 @@ extension NodeMachine {
     }
 
     mutating func downloadMoved(_ generation: Int64, _ bytes: UInt64, at now: BootInstant) -> [NodeAction] {
-        guard case .preparing(let assignment) = state, assignment.generation == generation else { return [] }
+        guard case .preparing(let assignment) = state, assignment.generation == generation else {
+            return successorMoved(generation, bytes, at: now)
+        }
         progress?.received(bytes, at: now)
         return []
     }
@@ -24,7 +28,7 @@ extension NodeMachine {
     /// What takes its place follows; on a notice nothing does.
     mutating func preparationAbandoned() -> [NodeAction] {
         preparationAnswered()
-        guard case .preparing(let assignment) = state else { return [] }
+        guard case .preparing(let assignment) = state else { return proveSuccessor() }
         return prepare(assignment)
     }
 
@@ -41,7 +45,12 @@ extension NodeMachine {
     }
 
     private func isWanted(_ preparation: Int64) -> Bool {
-        guard case .preparing(let assignment) = state else { return false }
-        return assignment.generation == preparation && !isHeld
+        guard !isHeld else { return false }
+        return switch state {
+        case .preparing(let assignment): assignment.generation == preparation
+        case .running: successor?.assignment.generation == preparation && successor?.standing == .proving
+        case .stopping(let stop): stop.next == .change && successor?.assignment.generation == preparation
+        case .waiting, .backoff, .failed, .leaving, .finished: false
+        }
     }
 }

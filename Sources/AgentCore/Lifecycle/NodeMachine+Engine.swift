@@ -26,7 +26,9 @@ extension NodeMachine {
         let report = FailureReport(start.failure, message: start.message, process: "agent")
         switch state {
         case .running(let run):
-            return sayFailed(report, exit: nil) + retry(run.assignment, report, served: nil)
+            let said = sayFailed(report, exit: nil)
+            guard successor?.isWanted != true else { return said + acceptSuccessor() }
+            return said + retry(run.assignment, report, served: nil)
         case .stopping(let stop):
             return quietLadder() + afterEngine(stop, at: now)
         case .waiting, .preparing, .backoff, .failed, .leaving, .finished:

@@ -13,12 +13,14 @@ extension NodeMachine {
         case .assignmentReceived(let assignment): return assignmentReceived(assignment, at: now)
         case .assignmentRejected(let generation, let faults): return assignmentRejected(generation, faults)
         case .assignmentRevoked: return stop(isRevoked: true, at: now)
-        case .controlPlaneLost(let reason): return controlPlaneLost(reason)
-        case .controlPlaneFound: return controlPlaneFound()
+        case .controlPlaneLost(let reason): return controlPlaneLost(reason, at: now)
+        case .controlPlaneFound: return controlPlaneFound(at: now)
+        case .controlPlaneHeard: return controlPlaneHeard(at: now)
         case .preflightDone(let generation, let report): return preflightDone(generation, report)
         case .downloadBegan(let generation, let download): return downloadBegan(generation, download, at: now)
         case .downloadMoved(let generation, let bytes): return downloadMoved(generation, bytes, at: now)
         case .prepared(let generation, let drains): return prepared(generation, engineDrains: drains, at: now)
+        case .proved(let generation): return proved(generation)
         case .preparationAbandoned: return preparationAbandoned()
         case .preparationFailed(let generation, let report): return preparationFailed(generation, report)
         case .engineAdopted(let handover, let pid, let startedAt):
@@ -44,12 +46,16 @@ extension NodeMachine {
         case .storageChanged(let problem):
             storageError = problem
             return []
+        case .deliveryChanged(let problem):
+            deliveryError = problem
+            return []
         case .preemption(let event): return preempt(event, at: now)
         }
     }
 
     private mutating func agentStarted(at now: BootInstant) -> [NodeAction] {
         timeline.record(.agentStarted, at: now, source: .agent)
+        heardAt = heardAt ?? now
         let waiting: [NodeAction] = state == .waiting ? [.tell(.waitingForAssignment)] : []
         return [.report(Report(.agentStarted))] + waiting + [
             .extendStartTimeout, .arm(.keepAlive, after: settings.keepAlive),
@@ -69,6 +75,7 @@ extension NodeMachine {
         case .backoff: backoffFired()
         case .delivery: deliveryFired()
         case .keepAlive: keepAliveFired(at: now)
+        case .partition: partitionFired(at: now)
         case .preemption(.begin): beginFired(at: now)
         case .preemption(.cut): cutFired()
         case .preemption(.count): countFired()

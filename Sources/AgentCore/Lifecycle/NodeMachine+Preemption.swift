@@ -35,7 +35,7 @@ extension NodeMachine {
     private var place: CloudPlace { notices.place }
 
     /// Nothing is started while this is true.
-    var isHeld: Bool { preemption?.holds ?? false }
+    var isHeld: Bool { preemption?.holds ?? false || partition != nil }
 
     // MARK: It begins
 
@@ -72,7 +72,7 @@ extension NodeMachine {
             preemption?.stage = .draining
             preemption?.inFlight = 0
             let said = sayPending(at: now)
-            state = .stopping(EngineStop(run.assignment, verdict: .none, next: .hold))
+            state = .stopping(EngineStop(run.assignment, verdict: .none, next: afterwards(.hold)))
             return quietProbes() + [said, .terminateEngine, .arm(.secondTerminate, after: settings.secondTerminate)]
         case .stopping:
             // What was to follow still may, once the notice is taken back.
@@ -133,7 +133,7 @@ extension NodeMachine {
         guard isIdle || preemption.engineDrains != nil else {
             return [.arm(.preemption(.cut), after: timeToCut(at: now))]
         }
-        state = .stopping(EngineStop(run.assignment, verdict: .none, next: .hold))
+        state = .stopping(EngineStop(run.assignment, verdict: .none, next: afterwards(.hold)))
         let patience = isIdle ? min(timeToCut(at: now), settings.teardown) : timeToCut(at: now)
         return quietProbes() + [
             .cancel(.preemption(.cut)), .terminateEngine, .arm(.kill, after: patience),
@@ -148,7 +148,7 @@ extension NodeMachine {
 
     mutating func cutFired() -> [NodeAction] {
         guard case .running(let run) = state, isHeld else { return [] }
-        state = .stopping(EngineStop(run.assignment, verdict: .none, next: .hold))
+        state = .stopping(EngineStop(run.assignment, verdict: .none, next: afterwards(.hold)))
         return quietProbes() + [.tell(.engineKilled)] + kill()
     }
 
@@ -209,7 +209,7 @@ extension NodeMachine {
         preemption = nil
         let quiet = [PreemptionTimer.begin, .cut, .count, .lapse].map { NodeAction.cancel(.preemption($0)) }
         let after = said + quiet + [.preempt(.forget), .preempt(.hold)]
-        guard wasHeld, case .preparing(let assignment) = state else { return after }
+        guard wasHeld, case .preparing(let assignment) = state else { return after + proveSuccessor() }
         return after + prepare(assignment)
     }
 

@@ -3,7 +3,9 @@
 extension NodeMachine {
     /// A generation that was overtaken in the meantime is not told about.
     mutating func preflightDone(_ judged: Int64, _ report: PreflightReport) -> [NodeAction] {
-        guard case .preparing(let assignment) = state, assignment.generation == judged else { return [] }
+        guard case .preparing(let assignment) = state, assignment.generation == judged else {
+            return successorJudged(judged, report)
+        }
         preflight = report
         return [.tell(.preflightDone(report))]
     }

@@ -9,7 +9,7 @@ package enum StandbyWish: Equatable, Sendable {
 
 extension NodeMachine {
     package var standby: StandbyWish {
-        if let preemption, preemption.holds { return .none }
+        if isHeld { return .none }
         return switch state {
         case .waiting, .preparing, .backoff, .failed: .parked
         case .running(let run): run.stage == .serving ? .parked : .untouched

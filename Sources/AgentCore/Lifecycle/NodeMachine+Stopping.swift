@@ -87,8 +87,8 @@ extension NodeMachine {
         return switch next {
         case .leave(isRevoked: true, _): "revoked"
         case .leave(isRevoked: false, _): NoticeKind.shutdown.rawValue
-        case .change: "assignment_changed"
-        case .recover, .hold: "failed"
+        case .change: partition == nil ? "assignment_changed" : Self.partitionReason
+        case .recover, .hold: partition == nil ? "failed" : Self.partitionReason
         }
     }
 
@@ -116,13 +116,13 @@ extension NodeMachine {
 extension NodeMachine {
     /// The agent knows the reason itself.
     mutating func engineFailed(_ run: EngineRun, _ report: FailureReport) -> [NodeAction] {
-        state = .stopping(EngineStop(run.assignment, verdict: .given(report), next: .recover))
+        state = .stopping(EngineStop(run.assignment, verdict: .given(report), next: afterwards(.recover)))
         return quietProbes() + sayFailed(report, exit: nil) + kill()
     }
 
     /// The log may know better than what was `seen`. The main process may still run, but its engine is lost.
     mutating func engineFailed(_ run: EngineRun, seen: String) -> [NodeAction] {
-        state = .stopping(EngineStop(run.assignment, verdict: .owed(seen: seen), next: .recover))
+        state = .stopping(EngineStop(run.assignment, verdict: .owed(seen: seen), next: afterwards(.recover)))
         return quietProbes() + [.explainFailure] + kill()
     }
 
@@ -142,7 +142,7 @@ extension NodeMachine {
         switch state {
         case .running(let run):
             let seen = run.lostProcess?.lossInWords
-            var stop = EngineStop(run.assignment, verdict: .owed(seen: seen), next: .recover)
+            var stop = EngineStop(run.assignment, verdict: .owed(seen: seen), next: afterwards(.recover))
             stop.exit = exit
             state = .stopping(stop)
             // Workers outlive their parent for ever, with all the memory.
@@ -203,7 +203,7 @@ extension NodeMachine {
         let lastWord = sayOver(exit: stop.exit, at: now)
         switch stop.next {
         case .leave(let isRevoked, _): return lastWord + leaveNow(isRevoked: isRevoked)
-        case .change(let next, let receivedAt): return lastWord + accept(next, at: receivedAt)
+        case .change: return lastWord + acceptSuccessor()
         case .hold: return lastWord + prepare(stop.assignment)
         case .recover:
             guard case .given(let report) = stop.verdict else {
@@ -219,6 +219,7 @@ extension NodeMachine {
 extension NodeMachine {
     mutating func leaveNow(isRevoked: Bool) -> [NodeAction] {
         state = .leaving
+        successor = nil
         let revoked: [NodeAction] = isRevoked ? [.tell(.revoked), .report(Report(.revoked))] : []
         let reason = reason(for: .leave(isRevoked: isRevoked, isAsked: !isRevoked))
         return revoked + [.report(.ending(.stopped, because: reason)), .arm(.delivery, after: settings.delivery)]

@@ -18,8 +18,14 @@ package struct NodeMachine: Sendable {
     package internal(set) var failureExit: EngineExit?
     /// nil while the control plane answers.
     package internal(set) var controlPlaneError: String?
+    /// When it last answered or took something; when this agent began where it has not since.
+    var heardAt: BootInstant?
+    /// nil while the node does not stand still because of that.
+    package internal(set) var partition: Partition?
     /// nil while the state directory takes what is to be kept.
     package internal(set) var storageError: String?
+    /// nil while events are taken.
+    package internal(set) var deliveryError: String?
     /// When READY was sent for the engine that serves now.
     package internal(set) var readyAt: BootInstant?
     /// What the canary's own request took.
@@ -31,6 +37,8 @@ package struct NodeMachine: Sendable {
     /// The generation of the preparation that has not answered yet. Preparations write files, so there is one at a time.
     var preparationInFlight: Int64?
     var isPreparationAbandoned = false
+    /// Wanted, or refused, while the engine of another assignment goes on; nil where there is none.
+    package internal(set) var successor: Successor?
     /// What the start that is prepared or under way downloads, or did; nil where it downloads nothing.
     package internal(set) var download: ModelDownload?
     package internal(set) var rejectedFaults: [FieldFault] = []

@@ -1,7 +1,7 @@
 /// Where a node is in its life.
 ///
 /// ```
-///            ┌───────────── new generation ─────────────┐
+///            ┌──────── new generation, proved ──────────┐
 ///            ▼                                          │
 /// waiting → preparing → running(starting → loading → verifying → serving) → stopping → leaving → finished
 ///               │  ▲                  │                                        │
@@ -105,7 +105,8 @@ package struct EngineStop: Equatable, Sendable {
     package enum Next: Equatable, Sendable {
         /// The agent ends. `isRevoked` where the control plane wants it, `isAsked` where an operator does.
         case leave(isRevoked: Bool, isAsked: Bool)
-        case change(to: Assignment, receivedAt: BootInstant)
+        /// Its successor, which may be replaced by a newer one still.
+        case change
         /// Again or not at all, as the verdict's class says.
         case recover
         /// Nothing, unless the notice that ended it is taken back.

@@ -18,6 +18,16 @@ package struct NodeSnapshot: Equatable, Sendable {
         }
     }
 
+    /// The assignment that is to follow, or is refused, without its secrets.
+    package struct Next: Equatable, Sendable {
+        package var generation: Int64
+        package var model: String
+        package var standing: Successor.Standing
+        package var preflight: PreflightReport?
+        package var download: ModelDownload?
+        package var progress: LoadProgress?
+    }
+
     package var nodeID: String
     package var generation: Int64?
     package var state: String
@@ -37,7 +47,10 @@ package struct NodeSnapshot: Equatable, Sendable {
     /// How the weights of this start came, as far as they have; nil before.
     package var load: LoadSummary?
     package var rejectedFaults: [FieldFault]
+    package var next: Next?
     package var controlPlaneError: String?
+    /// The node has stopped itself because of that.
+    package var isPartitioned = false
     package var versions: Versions
     package var isServing: Bool
     package var takenAt: BootInstant
@@ -45,6 +58,7 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var noticeSources: [SourceHealth] = []
     package var place = CloudPlace(.generic)
     package var storageError: String?
+    package var deliveryError: String?
 
     /// One line a human can read.
     package var status: String { StatusLine.text(for: self) }
@@ -77,9 +91,18 @@ extension NodeMachine {
             estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
             preflight: preflight, download: download, load: load,
-            rejectedFaults: rejectedFaults, controlPlaneError: controlPlaneError,
-            versions: versions, isServing: isServing, takenAt: now, notice: preemption, noticeSources: notices.sources,
-            place: notices.place, storageError: storageError)
+            rejectedFaults: rejectedFaults, next: next, controlPlaneError: controlPlaneError,
+            isPartitioned: partition != nil, versions: versions, isServing: isServing, takenAt: now,
+            notice: preemption, noticeSources: notices.sources, place: notices.place, storageError: storageError,
+            deliveryError: deliveryError)
+    }
+
+    private var next: NodeSnapshot.Next? {
+        successor.map {
+            NodeSnapshot.Next(
+                generation: $0.assignment.generation, model: $0.assignment.model, standing: $0.standing,
+                preflight: $0.preflight, download: $0.download, progress: $0.progress)
+        }
     }
 
     /// On a notice the node drains, and then there is nothing left of it to be had.

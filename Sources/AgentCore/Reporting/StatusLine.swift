@@ -2,8 +2,13 @@
 enum StatusLine {
     static func text(for node: NodeSnapshot) -> String {
         var line = subject(node)
+        if let next = node.next { line += "; \(following(next))" }
         if let notice = node.notice { line += "; \(ending(notice))" }
-        if let error = node.controlPlaneError { line += "; control plane: \(error)" }
+        if let error = node.controlPlaneError {
+            line += "; control plane: \(error)"
+        } else if let error = node.deliveryError {
+            line += "; events: \(error)"
+        }
         if let error = node.storageError { line += "; degraded: \(error)" }
         if !node.rejectedFaults.isEmpty {
             line += "; last assignment rejected: \(node.rejectedFaults.map(\.description).joined(separator: ", "))"
@@ -24,10 +29,22 @@ enum StatusLine {
             let took = node.timings.execToReady.map { ", ready after \(seconds($0))" } ?? ""
             return node.isServing ? "serving \(model)\(took)" : "not answering: \(model)"
         case "draining": return "draining \(model)"
+        case "stopped" where node.isPartitioned: return "stopped \(model) until the control plane answers again"
         case "failed":
             guard let failure = node.failure else { return "failed \(model)" }
             return "failed \(model): \(failure.failure.rawValue): \(failure.message)"
         default: return node.state
+        }
+    }
+
+    private static func following(_ next: NodeSnapshot.Next) -> String {
+        let name = "assignment \(next.generation) (\(next.model))"
+        switch next.standing {
+        case .proving:
+            guard let progress = next.progress else { return "preparing \(name)" }
+            return "preparing \(name): downloading\(weights(progress))"
+        case .waiting(let report): return "\(name) fails, tried again: \(report.failure.rawValue)"
+        case .refused(let report): return "\(name) refused: \(report.failure.rawValue): \(report.message)"
         }
     }
 

@@ -20,7 +20,7 @@ struct UrgentSender: Sendable {
             switch await verdict(event, target) {
             case .accepted: return outbox.markTaken(event)
             case .refused: return
-            case .tryAgain: break
+            case .deferred, .tryAgain: break
             }
             let rest = Self.every - (ports.clocks.now() - began)
             try? await Task.sleep(for: max(rest, .milliseconds(50)))

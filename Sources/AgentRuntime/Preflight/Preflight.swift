@@ -37,9 +37,11 @@ package struct Preflight: Sendable {
     }
 
     /// As the node's settings want it; nil where they want none.
-    func run(_ assignment: Assignment, on install: EngineInstall) async -> PreflightOutcome? {
+    func run(
+        _ assignment: Assignment, on install: EngineInstall, besideEngine: Bool = false
+    ) async -> PreflightOutcome? {
         guard settings.preflight != .off else { return nil }
-        var outcome = await judge(assignment, on: install)
+        var outcome = await judge(assignment, on: install, besideEngine: besideEngine)
         if settings.preflight == .warn { outcome.report = outcome.report.withoutVeto }
         return outcome
     }
@@ -58,7 +60,10 @@ package struct Preflight: Sendable {
 
     private static let unknownEngine = EngineInstall(executable: "vllm")
 
-    private func judge(_ assignment: Assignment, on install: EngineInstall) async -> PreflightOutcome {
+    /// `besideEngine`: whether the port is free is found out once the engine that has it is gone.
+    private func judge(
+        _ assignment: Assignment, on install: EngineInstall, besideEngine: Bool = false
+    ) async -> PreflightOutcome {
         let begun = ports.clocks.now()
         async let readFacts = node.read()
         async let learned = loads.learned(for: assignment)
@@ -73,7 +78,7 @@ package struct Preflight: Sendable {
         let arguments = EngineCommand.arguments(
             for: tuned, on: install, placement: settings.placement, loading: tuning.loading.value)
         let weightBytes = store.flatMap { $0.weights.isEmpty ? nil : tuning.weightBytes }
-        var findings: [PreflightFinding] = [portFinding]
+        var findings: [PreflightFinding] = besideEngine ? [] : [portFinding]
         if let store { findings += judge(store, for: tuned, use: use(of: tuning, arguments, assignment)) }
         findings += NodeJudge(
             facts, install: install, assignment: tuned, arguments: arguments, weightBytes: weightBytes,

@@ -3,12 +3,16 @@ internal import AgentTestKit
 
 /// Drives a machine with events a second apart.
 struct MachineScript {
-    private(set) var machine = NodeMachine()
+    private(set) var machine: NodeMachine
     private(set) var now = BootInstant(nanoseconds: 0)
 
-    init(_ events: [NodeEvent] = []) {
+    init(_ events: [NodeEvent] = [], settings: LifecycleSettings = LifecycleSettings()) {
+        machine = NodeMachine(settings: settings)
         for event in events { on(event) }
     }
+
+    /// Nothing happens.
+    mutating func pass(_ duration: Duration) { now = now + duration }
 
     @discardableResult
     mutating func on(_ event: NodeEvent) -> [NodeAction] {

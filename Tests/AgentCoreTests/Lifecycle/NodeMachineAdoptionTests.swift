@@ -50,7 +50,8 @@ internal import Testing
     func assignments() {
         var (script, _) = Self.adopted(.sample(generation: 3, phases: Self.loaded))
         #expect(script.on(.assignmentReceived(.sample(generation: 3))) == [])
-        #expect(script.on(.assignmentReceived(.sample(generation: 4))).contains(.terminateEngine))
+        #expect(script.on(.assignmentReceived(.sample(generation: 4))).contains(.prove(.sample(generation: 4))))
+        #expect(script.on(.proved(generation: 4)).contains(.terminateEngine))
     }
 
     @Test("An engine that ended while no agent was there is told as failed and started again")

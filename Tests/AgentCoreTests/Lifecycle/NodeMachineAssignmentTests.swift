@@ -20,15 +20,6 @@ internal import Testing
         #expect(script.on(.prepared(generation: 2)) == [.startEngine(generation: 2)])
     }
 
-    @Test("A new assignment ends the old engine first and is prepared when that is gone")
-    func superseded() {
-        var script = MachineScript(MachineScript.serving)
-        #expect(script.on(.assignmentReceived(.sample(generation: 2))).contains(.terminateEngine))
-        #expect(script.machine.generation == 1)
-        script.on(.engineExited(.exited(code: 0)))
-        #expect(script.on(.engineGone).contains(.prepare(.sample(generation: 2))))
-    }
-
     @Test("New credentials alone end no engine: they are for the next one", arguments: [0, 1, 2])
     func newCredentials(history: Int) {
         var script = MachineScript([MachineScript.starting, MachineScript.loading, MachineScript.serving][history])
@@ -54,7 +45,7 @@ internal import Testing
         var script = MachineScript(MachineScript.serving)
         var other = Assignment.sample(generation: 2, model: "acme/other")
         other.store.secretAccessKey = Secret("another")
-        #expect(script.on(.assignmentReceived(other)).contains(.terminateEngine))
+        #expect(script.on(.assignmentReceived(other)).contains(.prove(other)))
     }
 
     @Test("A rejected assignment is told with every fault, once, and the good one goes on")

@@ -23,8 +23,25 @@ internal import Testing
         ("draining", MachineScript.draining),
         ("backoff", MachineScript.preparing + [.preparationFailed(generation: 1, retriable)]),
         ("failed", MachineScript.preparing + [.preparationFailed(generation: 1, final)]),
+        ("succeeded", MachineScript.serving + [.assignmentReceived(.sample(generation: 8))]),
+        ("refused", MachineScript.serving + refusal), ("partitioned", MachineScript.serving + partition),
         ("preempted", MachineScript.serving + preemptions.prefix(1)),
         ("leaving", MachineScript.leaving), ("finished", MachineScript.leaving + [.eventsDelivered]),
+    ]
+
+    /// All that is off by default is on.
+    private static let settings: LifecycleSettings = {
+        var settings = LifecycleSettings()
+        settings.partitionStop = .seconds(1)
+        return settings
+    }()
+
+    private static let refusal: [NodeEvent] = [
+        .assignmentReceived(.sample(generation: 8)), .preparationFailed(generation: 8, final),
+    ]
+
+    private static let partition: [NodeEvent] = [
+        .controlPlaneLost(reason: "refused"), .timerFired(.partition), .engineExited(.exited(code: 0)), .engineGone,
     ]
 
     private static let retriable = FailureReport(.engineDied, message: "died")
@@ -33,7 +50,9 @@ internal import Testing
     private static let events: [NodeEvent] =
         [
             .assignmentReceived(.sample(generation: 9)), .assignmentRevoked, .prepared(generation: 1),
-            .preparationFailed(generation: 1, retriable), .preparationAbandoned(generation: 1),
+            .proved(generation: 8), .preparationFailed(generation: 8, retriable),
+            .preparationFailed(generation: 8, final), .preparationFailed(generation: 1, retriable),
+            .preparationAbandoned(generation: 1),
             .downloadBegan(
                 generation: 1, ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
             .downloadMoved(generation: 1, bytes: 1),
@@ -49,7 +68,8 @@ internal import Testing
             .timerFired(.canary), .timerFired(.settle), .timerFired(.secondTerminate), .timerFired(.kill),
             .timerFired(.leftovers), .timerFired(.stuck), .timerFired(.keepAlive), .timerFired(.backoff),
             .timerFired(.delivery), .stopRequested, .restartRequested, .eventsDelivered,
-            .readyAcknowledged,
+            .readyAcknowledged, .controlPlaneLost(reason: "refused"), .controlPlaneFound, .controlPlaneHeard,
+            .timerFired(.partition),
         ] + preemptions
 
     private static let preemptions: [NodeEvent] =
@@ -68,7 +88,7 @@ internal import Testing
         for (name, history) in states {
             lines.append("\(name)")
             for event in events {
-                var script = MachineScript(history)
+                var script = MachineScript(history, settings: settings)
                 let actions = script.on(event)
                 lines.append("  \(short(event)) → \(script.state)  \(actions.map(short).joined(separator: ", "))")
             }

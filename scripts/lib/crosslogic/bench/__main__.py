@@ -18,7 +18,7 @@ from crosslogic.stack import Stack, interrupt_on_termination
 from crosslogic.waiting import NeverCameError
 
 # Each is a module beside this one, with `FIGURES`: a list of functions from Bench to a list of Figure.
-GROUPS = ["agent", "contract", "fleet", "log", "loading", "preemption", "preflight", "start", "systemd"]
+GROUPS = ["agent", "change", "contract", "fleet", "log", "loading", "preemption", "preflight", "start", "systemd"]
 
 
 @dataclass
