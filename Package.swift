@@ -27,6 +27,7 @@ let package = Package(
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "CSystemd", linkerSettings: [.linkedLibrary("systemd")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("crypto")]),
+        .target(name: "CTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // A mutex the thread sanitizer understands too, and a queue of its own for an actor that waits for disks.
         .target(name: "Locking"),
@@ -37,7 +38,7 @@ let package = Package(
         .target(
             name: "AgentSystem",
             dependencies: [
-                "AgentCore", "Locking", "CLinux", "CCurl", "CSystemd", "COpenSSL",
+                "AgentCore", "Locking", "CLinux", "CCurl", "CSystemd", "COpenSSL", "CTLS",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

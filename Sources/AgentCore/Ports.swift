@@ -4,8 +4,8 @@
 package protocol EngineHost: Sendable {
     /// Executes the engine, or makes the one that waits serve where it fits. The stream tells its whole life and ends after `gone` or `startFailed`.
     func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent>
-    /// Whether an engine can wait beside one that runs. Where not, it takes its place, and its files.
-    var parksBeside: Bool { get }
+    /// Of the engine that waits; nil where none does, and where a host needs no places.
+    var placeOfWaiting: EnginePlace? { get }
     /// Executes an engine that imports and then waits, for `run` to tell it what to serve. At most one: nothing happens
     /// where there is one, or no place for it. Returns once it is executed.
     func park(_ launch: EngineLaunch) async

@@ -119,7 +119,8 @@ package struct Agent: Sendable {
     private func settle(_ parts: Parts, _ ending: Ending) async {
         await ports.engineHost.unpark()
         // A preparation that was overtaken by the end may have left its file.
-        if ending == .done { EnginePreparer(settings: settings, ports: ports).removeCredentials() }
+        let preparer = EnginePreparer(settings: settings, ports: ports)
+        if ending == .done { EnginePlace.allCases.forEach(preparer.removeCredentials) }
         await parts.notices.store.settle()
         // The successor delivers what this agent could not.
         await parts.outbox.storeAll()
@@ -127,7 +128,9 @@ package struct Agent: Sendable {
 
     /// Asks for an assignment, and goes on with what an earlier agent left.
     private func begin(_ parts: Parts, in group: inout DiscardingTaskGroup) async {
-        let poller = AssignmentPoller(settings: settings, ports: ports, inbox: parts.inbox, outbox: parts.outbox)
+        let poller = AssignmentPoller(
+            settings: settings, ports: ports, inbox: parts.inbox, outbox: parts.outbox,
+            wish: view.wish)
         guard let left = await parts.handovers.load() else {
             // First of all, so that the request is on the wire before anything else costs time.
             parts.inbox.send(.agentStarted)

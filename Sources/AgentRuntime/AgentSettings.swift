@@ -19,8 +19,11 @@ package struct AgentSettings: Sendable {
     package var heartbeatAddress: String
     package var heartbeatPort: UInt16
     package var heartbeatToken: Secret?
-    /// Told to the control plane as well, for nodes that nobody can reach.
-    package var pushesHeartbeat: Bool
+    /// nil: without TLS.
+    package var heartbeatCertificate: HeartbeatCertificate?
+    /// Whether it is told to the control plane as well, for nodes that nobody can reach.
+    package var heartbeatPush: HeartbeatPush
+    var pushesHeartbeat: Bool { heartbeatPush != .off }
     package var stateFolder: String
     package var runtimeFolder: String
     package var cacheFolder: String
@@ -58,7 +61,9 @@ package struct AgentSettings: Sendable {
         case agent
     }
 
-    package enum Switch: String, CaseIterable, Sendable {
+    package enum HeartbeatPush: String, CaseIterable, Sendable {
+        /// As the control plane wants it.
+        case asked
         case on
         case off
     }
@@ -122,7 +127,8 @@ extension AgentSettings {
         if heartbeatToken == nil, !Self.isLoopback(heartbeatAddress) {
             reader.fault("CROSSLOGIC_HEARTBEAT_TOKEN", "is required to listen beyond loopback")
         }
-        pushesHeartbeat = reader.choice("CROSSLOGIC_HEARTBEAT_PUSH") == Switch.on
+        heartbeatCertificate = reader.heartbeatCertificate()
+        heartbeatPush = reader.choice("CROSSLOGIC_HEARTBEAT_PUSH") ?? .asked
         // systemd names the folders it prepared.
         stateFolder = reader.path("CROSSLOGIC_STATE_DIR") ?? environment["STATE_DIRECTORY"] ?? "/var/lib/crosslogic"
         runtimeFolder = reader.path("CROSSLOGIC_RUNTIME_DIR") ?? environment["RUNTIME_DIRECTORY"] ?? "/run/crosslogic"

@@ -7,6 +7,7 @@ struct AssignmentPoller: Sendable {
     let ports: AgentPorts
     let inbox: Inbox
     let outbox: Outbox
+    let wish: PushWish
 
     func run() async {
         var pace = PollPace(patience: settings.partitionStop)
@@ -67,6 +68,7 @@ struct AssignmentPoller: Sendable {
         if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
         do {
             let response = try await ports.http.send(request)
+            wish.note(response)
             tellEnd(response)
             return (PollOutcome(response, defaults: settings.assignmentDefaults), RetryAfter.of(response))
         } catch {
@@ -80,7 +82,7 @@ extension AssignmentPoller {
     private func tellEnd(_ response: HTTPResponse) {
         let answer = MetadataResponse(
             status: response.status, headers: response.headers, body: response.body, at: response.firstByteAt)
-        guard let finding = AssignmentEnd.finding(in: answer) else { return }
+        guard let finding = AssignmentEnd.finding(in: answer, wallTime: ports.clocks.wallTime()) else { return }
         inbox.send(.preemption(.found(finding, source: AssignmentEnd.source)))
     }
 }

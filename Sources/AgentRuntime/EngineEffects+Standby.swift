@@ -1,9 +1,22 @@
 internal import AgentCore
 internal import Locking
 
+/// The newest wish, and the parking that is in flight: whoever finishes `abandon` ends that.
+struct Parking {
+    var wish: StandbyWish?
+    var abandon: AsyncStream<Never>.Continuation?
+}
+
 extension EngineEffects {
     /// Cheap, and the newest wish is the one that counts.
-    func standBy(_ wish: StandbyWish) { wisher.yield(wish) }
+    func standBy(_ wish: StandbyWish) {
+        let abandon = parking.withLock { parking in
+            parking.wish = wish
+            return wish == .none ? parking.abandon : nil
+        }
+        wisher.yield(wish)
+        abandon?.finish()
+    }
 
     /// Keeps an engine waiting while one is wished for. Of the agent's own lifetime.
     func keepStandby() async {
@@ -20,21 +33,39 @@ extension EngineEffects {
     private func park() async {
         // What an agent before this one left is no standby of ours.
         await removeLeftovers()
-        guard let install = locator.locate(),
-            let launch = EngineStarter(settings: settings, files: ports.files).waiting(on: install)
-        else { return }
+        guard let install = locator.locate() else { return }
         await preparation.files.turns.run { [self] in
-            if !ports.engineHost.parksBeside {
-                // The files are those of the engine that is about to start, or runs.
-                guard !preparation.files.areAnEngines.withLock({ $0 }) else { return }
-                do throws(FailureReport) {
-                    try preparation.preparer.writeWaiting(launch)
-                } catch {
-                    ports.log.write(.warning, "no engine waits: \(error.message)")
-                    return
-                }
+            let engine = preparation.files.engine.withLock { $0 }
+            // One that is about to start has the processor, and may be what waits already.
+            guard !engine.isPending, ports.engineHost.placeOfWaiting == nil else { return }
+            let starter = EngineStarter(settings: settings, files: ports.files)
+            guard let launch = starter.waiting(on: install, at: engine.place?.other ?? .main) else { return }
+            do throws(FailureReport) {
+                if settings.engineHost == .systemd { try preparation.preparer.writeWaiting(launch) }
+            } catch {
+                ports.log.write(.warning, "no engine waits: \(error.message)")
+                return
             }
-            await ports.engineHost.park(launch)
+            await parkUnlessAbandoned(launch)
+        }
+    }
+
+    /// A start may be held back by what ends the node; then nobody waits for it.
+    private func parkUnlessAbandoned(_ launch: EngineLaunch) async {
+        let (abandoned, abandon) = AsyncStream<Never>.makeStream()
+        let isWanted = parking.withLock { parking in
+            parking.abandon = abandon
+            return parking.wish != StandbyWish.none
+        }
+        defer { parking.withLock { $0.abandon = nil } }
+        guard isWanted else { return }
+        await withDiscardingTaskGroup { [ports] group in
+            group.addTask {
+                await ports.engineHost.park(launch)
+                abandon.finish()
+            }
+            for await _ in abandoned {}
+            group.cancelAll()
         }
     }
 }

@@ -13,6 +13,7 @@ final class EngineEffects: Sendable {
         var tuned: [EnvironmentVariable] = []
         /// How long the engine that runs goes on after SIGTERM; nil for one that drops everything.
         var drains: Duration?
+        var tracksLoad = false
         var pump: EngineLogPump?
         /// Of the preparation that is in flight: whoever finishes it ends that.
         var abandon: AsyncStream<Never>.Continuation?
@@ -29,6 +30,7 @@ final class EngineEffects: Sendable {
     let loads: LoadMemory
     let wishes: AsyncStream<StandbyWish>
     let wisher: AsyncStream<StandbyWish>.Continuation
+    let parking = Mutex(Parking())
     private let meter = LogMeter()
     private let gpus: GPUWatch
     private let logPath: String
@@ -113,7 +115,7 @@ final class EngineEffects: Sendable {
             let launch = try await preparation.launch(for: assignment, on: install, known, inbox)
             state.withLock {
                 $0.launch = (generation, launch)
-                $0.drains = launch.drainsOnTerminate
+                ($0.drains, $0.tracksLoad) = (launch.drainsOnTerminate, launch.tracksLoad)
             }
             return .prepared(generation: generation, engineDrains: launch.drainsOnTerminate ?? .zero)
         } catch {
@@ -162,6 +164,7 @@ final class EngineEffects: Sendable {
         outbox.handovers?.logBegins(at: await log.checkpoint(behind: 0))
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
+        preparation.files.engine.withLock { $0.isPending = false }
         await follow(ports.engineHost.run(launch), log, inbox)
     }
 
@@ -204,8 +207,8 @@ final class EngineEffects: Sendable {
     }
 
     /// What may wait until the model serves.
-    func settle() async {
-        await caches.settle()
+    func settle(_ inbox: Inbox) async {
+        await caches.settle { generation, verdict in inbox.send(.cachesJudged(generation: generation, verdict)) }
         if let executable = install?.executable { await ports.readAhead?.record(engine: executable) }
     }
 
@@ -216,8 +219,8 @@ final class EngineEffects: Sendable {
 
     /// What the engine works on, and whether it will finish that by itself after SIGTERM.
     func countRequests() async -> NodeEvent {
-        let count = await RequestCounter(base: probe.base, http: ports.http).count()
-        let drains = state.withLock { $0.drains }
+        let (drains, tracksLoad) = state.withLock { ($0.drains, $0.tracksLoad) }
+        let count = await RequestCounter(base: probe.base, tracksLoad: tracksLoad, http: ports.http).count()
         return .preemption(.counted(count, engineDrains: drains))
     }
 
@@ -263,8 +266,9 @@ extension EngineEffects {
             let engine = await ports.engineHost.adopt(startedAfter: prepared)
         else { return nil }
         let install = locator.locate()
-        let drains = preparation.preparer.drainsOfLastLaunch()
-        state.withLock { ($0.install, $0.drains) = (install, drains) }
+        let last = preparation.preparer.lastLaunch()
+        state.withLock { ($0.install, $0.drains, $0.tracksLoad) = (install, last.drains, last.tracksLoad) }
+        preparation.files.engine.withLock { $0.place = engine.place }
         // There is one engine, and it is no leftover.
         await leftovers.run {}
         let expected = await starts.expectation(for: handover.assignment, on: install)

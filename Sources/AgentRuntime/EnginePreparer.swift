@@ -7,8 +7,8 @@ struct EnginePreparer: Sendable {
     let ports: AgentPorts
 
     func prepare(
-        _ assignment: Assignment, on install: EngineInstall?, loading: WeightLoading? = nil,
-        tuned: [EnvironmentVariable] = []
+        _ assignment: Assignment, on install: EngineInstall?, at place: EnginePlace = .main,
+        loading: WeightLoading? = nil, tuned: [EnvironmentVariable] = []
     ) async throws(FailureReport) -> EngineLaunch {
         guard let install else { throw engineMissing() }
         if let listener = ports.portInspector.listeners(onTCPPort: settings.enginePort).first {
@@ -19,9 +19,10 @@ struct EnginePreparer: Sendable {
             for: assignment, on: install, placement: placement, loading: loading)
         let environment = settings.engineEnvironment(for: assignment, on: install, loading: loading, tuned: tuned)
         var launch = EngineStarter(settings: settings, files: ports.files)
-            .launch(arguments, on: install, environment: environment)
+            .launch(arguments, on: install, environment: environment, at: place)
         try write(launch)
         launch.drainsOnTerminate = EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
+        launch.tracksLoad = EngineCommand.tracksLoad(arguments)
         return launch
     }
 
@@ -33,7 +34,7 @@ struct EnginePreparer: Sendable {
         let fresh = EngineEnvironment.variables(
             for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder)
         let kept = launch.environment.filter { !keys.contains($0.name) }
-        try write(environment: kept + fresh.filter { keys.contains($0.name) })
+        try write(environment: kept + fresh.filter { keys.contains($0.name) }, at: launch.place)
     }
 
     /// A spot machine's engine goes on for as long as a notice of its cloud lasts, and no longer.
@@ -46,24 +47,29 @@ struct EnginePreparer: Sendable {
     }
 
     /// Credentials stay on disk no longer than an engine needs them.
-    func removeCredentials() {
+    func removeCredentials(at place: EnginePlace) {
         do throws(FileFailure) {
-            try ports.files.remove(environmentFile)
+            try ports.files.remove(environmentFile(place))
         } catch {
             ports.log.write(.warning, error.message)
         }
     }
 
     /// What the engine that runs was started with, for an agent that did not start it.
-    func drainsOfLastLaunch() -> Duration? {
+    func lastLaunch() -> (drains: Duration?, tracksLoad: Bool) {
         guard let bytes = try? ports.files.read(argumentsFile, limit: 1 << 20),
             let arguments = (try? JSONValue.parse(bytes))?.arrayValue?.compactMap(\.stringValue)
-        else { return nil }
-        return EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }
+        else { return (nil, false) }
+        return (
+            EngineCommand.drainSeconds(in: arguments).map { .seconds($0) }, EngineCommand.tracksLoad(arguments)
+        )
     }
 
     private var argumentsFile: String { "\(settings.runtimeFolder)/engine.argv" }
-    private var environmentFile: String { "\(settings.runtimeFolder)/engine.env" }
+    /// As the unit of that place has it.
+    private func environmentFile(_ place: EnginePlace) -> String {
+        "\(settings.runtimeFolder)/\(place == .main ? "engine" : "spare").env"
+    }
 
     /// For whoever executes the engine for us.
     func write(_ launch: EngineLaunch) throws(FailureReport) {
@@ -85,17 +91,17 @@ struct EnginePreparer: Sendable {
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
         }
-        try write(environment: launch.environment)
+        try write(environment: launch.environment, at: launch.place)
     }
 
-    private func write(environment: [EnvironmentVariable]) throws(FailureReport) {
+    private func write(environment: [EnvironmentVariable], at place: EnginePlace) throws(FailureReport) {
         guard let bytes = EnvFile.render(environment) else {
             throw FailureReport(
                 .credentialsRejected, message: "a credential of the assignment contains a line break or a NUL",
                 process: "agent")
         }
         do {
-            try ports.files.writeForThisBoot(bytes, to: environmentFile, mode: 0o600)
+            try ports.files.writeForThisBoot(bytes, to: environmentFile(place), mode: 0o600)
         } catch {
             throw FailureReport(.localStorage, message: error.message, process: "agent")
         }

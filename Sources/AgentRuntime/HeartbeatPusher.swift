@@ -5,45 +5,67 @@ internal import AgentWire
 struct HeartbeatPusher: Sendable {
     /// Until the control plane has said how often.
     private static let usual = Duration.seconds(15)
-    /// What a control plane may ask for.
-    private static let range = 1...3600
     private static let unknown = Duration.seconds(600)
     private static let timeout = Duration.seconds(10)
 
     let settings: AgentSettings
     let ports: AgentPorts
-    let view: NodeView
+    private let document: HeartbeatDocument
+    private let wish: PushWish
     /// The control plane has taken one.
-    var taken: @Sendable () -> Void = {}
+    private let taken: @Sendable () -> Void
+
+    init(settings: AgentSettings, ports: AgentPorts, view: NodeView, taken: @escaping @Sendable () -> Void = {}) {
+        self.settings = settings
+        self.ports = ports
+        wish = view.wish
+        self.taken = taken
+        document = HeartbeatDocument(view, clocks: ports.clocks)
+    }
+
+    /// nil while none is to be pushed.
+    var interval: Duration? {
+        switch settings.heartbeatPush {
+        case .on: wish.interval ?? Self.usual
+        case .asked: wish.interval
+        case .off: nil
+        }
+    }
 
     func run() async {
-        var backoff = Backoff(first: .seconds(2), longest: .seconds(60))
-        // A fleet that boots at once does not begin at once.
-        var rest = Self.usual * ports.random.fraction()
         while !Task.isCancelled {
+            if let interval { await push(every: interval) }
+            await wish.changed.wait()
+        }
+    }
+
+    /// Until none is wanted any more.
+    private func push(every first: Duration) async {
+        var backoff = Backoff(first: .seconds(2), longest: .seconds(60))
+        // A fleet that boots at once, or is asked at once, does not begin at once.
+        var rest = first * ports.random.fraction()
+        while true {
             try? await Task.sleep(for: rest)
-            guard !Task.isCancelled, let response = await push() else {
-                rest = backoff.next(fraction: ports.random.fraction())
-                continue
-            }
-            if (200..<300).contains(response.status) {
+            guard !Task.isCancelled, let interval else { return }
+            let response = await push()
+            if let status = response?.status, (200..<300).contains(status) {
                 backoff.reset()
                 taken()
             }
+            let fraction = ports.random.fraction()
             rest =
-                Self.rest(after: response, fraction: ports.random.fraction())
-                ?? backoff.next(
-                    fraction: ports.random.fraction())
+                response.flatMap { Self.rest(after: $0, usual: interval, fraction: fraction) }
+                ?? backoff.next(fraction: fraction)
         }
     }
 
     /// nil where the answer says nothing about when: it is tried again with full jitter.
-    static func rest(after response: HTTPResponse, fraction: Double) -> Duration? {
+    static func rest(after response: HTTPResponse, usual: Duration, fraction: Double) -> Duration? {
         let spread = 0.9 + 0.2 * fraction
         switch response.status {
         case 200..<300:
             let asked = (try? JSONValue.parse(response.body))?["next_in_s"]?.integerValue
-            guard let asked, range.contains(Int(clamping: asked)) else { return usual * spread }
+            guard let asked, PushWish.range.contains(Int(clamping: asked)) else { return usual * spread }
             return .seconds(asked) * spread
         // A control plane that wants none is asked rarely: it may be replaced by one that does.
         case 404, 405, 501: return unknown * spread
@@ -52,7 +74,7 @@ struct HeartbeatPusher: Sendable {
     }
 
     private func push() async -> HTTPResponse? {
-        guard let (node, sequence, outbox) = view.read() else { return nil }
+        guard let document = document.bytes else { return nil }
         let url = "\(settings.controlPlaneURL)/api/v1/nodes/\(settings.nodeID)/heartbeat"
         var request = HTTPRequest(.put, url, timeout: Self.timeout)
         request.mayUseProxy = true
@@ -61,9 +83,7 @@ struct HeartbeatPusher: Sendable {
             ("Authorization", Secret("Bearer \(settings.nodeToken.reveal())")),
             ("Content-Type", Secret("application/json")),
         ]
-        request.body = SnapshotCodec.heartbeat(
-            node, outbox: outbox, sequence: sequence, wallTime: ports.clocks.wallTime()
-        ).rendered()
+        request.body = document
         return try? await ports.http.send(request)
     }
 }

@@ -10,13 +10,14 @@ package struct HeartbeatRoutes: Sendable {
     }
 
     private let view: NodeView
-    private let clocks: any Clocks
-    private let token: Secret?
+    private let heartbeat: HeartbeatDocument
+    /// What `Authorization` has to be.
+    private let authorization: Secret?
 
     package init(view: NodeView, clocks: any Clocks, token: Secret?) {
         self.view = view
-        self.clocks = clocks
-        self.token = token
+        heartbeat = HeartbeatDocument(view, clocks: clocks)
+        authorization = token.map { Secret("Bearer \($0.reveal())") }
     }
 
     /// `path` is without the query; `authorization` the header's value, where there is one.
@@ -25,20 +26,15 @@ package struct HeartbeatRoutes: Sendable {
         guard isAllowed(authorization) else {
             return problem(401, "Unauthorized", "this node's heartbeat needs its bearer token")
         }
-        guard let (node, sequence, outbox) = view.read() else {
-            return problem(503, "Service Unavailable", "the agent is starting")
-        }
+        if path == "/v1/heartbeat" { return heartbeat.bytes.map(json) ?? starting }
+        guard let (node, version) = view.read() else { return starting }
         switch path {
-        case "/v1/heartbeat":
-            return json(
-                SnapshotCodec.heartbeat(
-                    node, outbox: outbox, sequence: sequence, wallTime: clocks.wallTime()))
-        case "/v1/timeline": return json(SnapshotCodec.timelineDocument(node))
+        case "/v1/timeline": return json(SnapshotCodec.timelineDocument(node).rendered())
         case "/readyz":
             return node.isServing
                 ? text("serving\n") : problem(503, "Service Unavailable", "not serving: \(node.status)")
         case "/metrics":
-            let body = [UInt8](MetricsText.render(node, pendingEvents: outbox.pending).utf8)
+            let body = [UInt8](MetricsText.render(node, pendingEvents: version.outbox.pending).utf8)
             return Reply(status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: body)
         default:
             return problem(404, "Not Found", "try /v1/heartbeat, /v1/timeline, /readyz, /healthz or /metrics")
@@ -46,19 +42,19 @@ package struct HeartbeatRoutes: Sendable {
     }
 
     /// Compares every byte, so that the time taken tells nothing about how many were right.
-    private func isAllowed(_ authorization: String?) -> Bool {
-        guard let token else { return true }
-        let expected = [UInt8]("Bearer \(token.reveal())".utf8)
-        let given = [UInt8]((authorization ?? "").utf8)
+    private func isAllowed(_ given: String?) -> Bool {
+        guard let expected = authorization?.reveal().utf8 else { return true }
+        let given = (given ?? "").utf8
         var difference = expected.count ^ given.count
-        for index in expected.indices {
-            difference |= Int(expected[index] ^ (index < given.count ? given[index] : 0))
-        }
+        var rest = given.makeIterator()
+        for byte in expected { difference |= Int(byte ^ (rest.next() ?? 0)) }
         return difference == 0
     }
 
-    private func json(_ value: JSONValue) -> Reply {
-        Reply(status: 200, contentType: "application/json", body: value.rendered())
+    private var starting: Reply { problem(503, "Service Unavailable", "the agent is starting") }
+
+    private func json(_ body: [UInt8]) -> Reply {
+        Reply(status: 200, contentType: "application/json", body: body)
     }
 
     private func text(_ text: String) -> Reply {

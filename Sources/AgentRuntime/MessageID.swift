@@ -12,6 +12,7 @@ enum MessageID {
         case .successorRefused: "95d2b6e1f04c4a8387ce10d9a5b7f326"
         case .preflightDone: "67760a1935544849be86373661a38ff9"
         case .downloadBegan: "5d0f3a6cb7be4c4fa5f0e3b8a4d1c927"
+        case .cachesJudged: "c1f3e0a95b6a4d2f8e7714d6029bb35a"
         case .staleAssignment: "bb92683112bf39a05b78e0ac717dd11c"
         case .controlPlaneLost: "fdd242383c42d2cc2664f09d3a2b8d3a"
         case .controlPlaneFound: "e49214e2ce85e477aa5cd263040712bb"

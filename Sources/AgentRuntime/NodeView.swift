@@ -10,7 +10,17 @@ package final class NodeView: Sendable {
         var outbox: Outbox?
     }
 
+    /// Of what an answer is made: equal ones have equal answers.
+    struct Version: Equatable, Sendable {
+        /// Rises with every snapshot.
+        var sequence: UInt64
+        /// Counted now: events come and go between snapshots.
+        var outbox: OutboxFigures
+    }
+
     private let state = Mutex(State())
+    /// Whether the control plane wants to be told what is seen here.
+    let wish = PushWish()
 
     package init() {}
 
@@ -25,9 +35,17 @@ package final class NodeView: Sendable {
         }
     }
 
-    /// nil before the first event was handled. Events are counted now: their number changes between snapshots.
-    func read() -> (snapshot: NodeSnapshot, sequence: UInt64, outbox: OutboxFigures)? {
+    /// nil before the first event was handled.
+    var version: Version? {
+        let (sequence, outbox) = state.withLock { ($0.sequence, $0.outbox) }
+        return sequence == 0 ? nil : Version(sequence: sequence, outbox: outbox?.figures ?? OutboxFigures())
+    }
+
+    /// nil before the first event was handled.
+    func read() -> (snapshot: NodeSnapshot, version: Version)? {
         let state = state.withLock { $0 }
-        return state.snapshot.map { ($0, state.sequence, state.outbox?.figures ?? OutboxFigures()) }
+        return state.snapshot.map {
+            ($0, Version(sequence: state.sequence, outbox: state.outbox?.figures ?? OutboxFigures()))
+        }
     }
 }

@@ -14,6 +14,7 @@ enum OperatorPhrases {
             (.error, "assignment \(generation) cannot work, \(current) goes on: \(failed(report, nil))")
         case .preflightDone(let report): preflight(report)
         case .downloadBegan(let download): (.notice, self.download(download))
+        case .cachesJudged(let verdict): caches(verdict)
         case .staleAssignment(let generation, let current):
             (.info, "assignment \(generation) is older than \(current) and ignored")
         case .controlPlaneLost(let reason): (.warning, "control plane: \(reason); asking again with backoff")
@@ -64,6 +65,23 @@ enum OperatorPhrases {
         guard download.missingBytes > 0 else { return "model cache \(download.state.rawValue): nothing to download" }
         return "model cache \(download.state.rawValue): downloading \(download.missingBytes) of"
             + " \(download.totalBytes) bytes"
+    }
+
+    private static func caches(_ verdict: CacheVerdict) -> (OperatorLogLevel, String) {
+        let names = verdict.differences.joined(separator: ", ")
+        return switch verdict.outcome {
+        case .used: (.notice, "carried caches were used: nothing was compiled anew")
+        case .notUsed:
+            (
+                .warning,
+                "carried caches were not used: \(verdict.compiledFiles) files were compiled anew; differs: "
+                    + (names.isEmpty ? "vLLM tells no factor" : names)
+            )
+        case .absent where names.isEmpty: (.info, "carried caches: nobody has any for such a start")
+        case .absent: (.info, "carried caches: the nearest start that has some differs in \(names)")
+        case .refused, .failed, .late:
+            (.warning, "carried caches were not used: \(verdict.reason ?? "nobody knows why")")
+        }
     }
 
     private static func change(_ change: SettingChange) -> String {

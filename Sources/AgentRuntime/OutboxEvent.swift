@@ -23,7 +23,7 @@ struct OutboxEvent: Equatable, Sendable {
 extension ReportKind {
     var isDecisive: Bool {
         switch self {
-        case .phase, .noticeSource, .preemptionAdvice: false
+        case .phase, .noticeSource, .preemptionAdvice, .caches: false
         case .agentStarted, .assignmentAccepted, .assignmentRejected, .ready, .failed, .draining, .stopped, .revoked:
             true
         case .preemption, .preempted, .preemptionWithdrawn: true

@@ -124,7 +124,7 @@ struct RunLoop {
         case .learn(let lesson, let key): group.addTask { await engine.loads.learn(lesson, for: key) }
         case .remember(let record):
             group.addTask { await engine.starts.learn(record) }
-            group.addTask { await engine.settle() }
+            group.addTask { await engine.settle(inbox) }
         case .preempt(let action): preempt(action, in: &group)
         case .tell(let message):
             let execution = agent.ports.engineHost.execution

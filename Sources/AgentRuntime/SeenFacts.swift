@@ -2,8 +2,10 @@ internal import AgentCore
 
 /// Lets through what the machine has not heard: a log that repeats itself a million times makes one event.
 struct SeenFacts {
+    private static let launcherLinesAtMost = 16
     private var kinds: Set<String> = []
     // Of their own, because bars are redrawn by the million and a kind is text.
+    private var launcherLines = 0
     private var weights: Int?
     private var graphs: Int?
 
@@ -13,12 +15,20 @@ struct SeenFacts {
             Self.moves(&weights, done, total)
         case .graphCaptureProgress(let done, let total):
             Self.moves(&graphs, done, total)
+        case .launcher:
+            // A start that turns out to be another kind of start, and each process that could not be forked.
+            Self.isEarly(&launcherLines)
         case .exception:
             // Kept by the reader for its verdict; the machine does not act on text.
             false
         default:
             kinds.insert(fact.kind).inserted
         }
+    }
+
+    private static func isEarly(_ lines: inout Int) -> Bool {
+        lines += 1
+        return lines <= launcherLinesAtMost
     }
 
     /// Whether the bar stands at another percent than before.

@@ -15,6 +15,12 @@ struct ServiceReport: Sendable {
         manager.serving(isServing)
     }
 
+    /// Seconds: what the drain may take, on a notice until its cut, and the rest of the way out.
+    static func patience(_ node: NodeSnapshot, _ drainSeconds: Int) -> Int {
+        let toCut = node.notice.map { ($0.plan.cut - node.takenAt).components.seconds } ?? 0
+        return max(drainSeconds, Int(toCut)) + 60
+    }
+
     private mutating func lines(
         _ node: NodeSnapshot, _ actions: [NodeAction], _ settings: AgentSettings
     ) -> [String] {
@@ -22,8 +28,9 @@ struct ServiceReport: Sendable {
         let isReady = settings.readiness == .agent ? actions.contains(.report(Report(.agentStarted))) : false
         if isReady || actions.contains(.notifyReady) { lines.append("READY=1") }
         if actions.contains(.notifyStopping) {
-            // What the drain may take, and the rest of the way out.
-            lines += ["STOPPING=1", "EXTEND_TIMEOUT_USEC=\((settings.drainSeconds + 60) * 1_000_000)"]
+            lines += [
+                "STOPPING=1", "EXTEND_TIMEOUT_USEC=\(Self.patience(node, settings.drainSeconds) * 1_000_000)",
+            ]
         }
         if actions.contains(.extendStartTimeout) { lines.append("EXTEND_TIMEOUT_USEC=60000000") }
         if node.status != status {

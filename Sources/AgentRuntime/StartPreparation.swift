@@ -3,9 +3,15 @@ internal import Locking
 
 /// The files that an engine's unit reads: one writer at a time.
 final class EngineFiles: Sendable {
+    struct Engine {
+        /// From the writing of its files until it is gone.
+        var place: EnginePlace?
+        /// Its files are written, and it is not executed yet.
+        var isPending = false
+    }
+
     let turns = OneAtATime()
-    /// From their writing until that engine is gone.
-    let areAnEngines = Mutex(false)
+    let engine = Mutex(Engine())
 }
 
 /// That a start can work, as far as that can be found out before its engine has the machine.
@@ -68,9 +74,10 @@ struct StartPreparation: Sendable {
     ) async throws(FailureReport) -> EngineLaunch {
         try await files.turns.run { () async -> Result<EngineLaunch, FailureReport> in
             do throws(FailureReport) {
+                let place = ports.engineHost.placeOfWaiting ?? .main
                 let launch = try await preparer.prepare(
-                    wanted, on: install, loading: tuning?.loading.value, tuned: tuning?.variables ?? [])
-                files.areAnEngines.withLock { $0 = true }
+                    wanted, on: install, at: place, loading: tuning?.loading.value, tuned: tuning?.variables ?? [])
+                files.engine.withLock { $0 = EngineFiles.Engine(place: place, isPending: true) }
                 return .success(launch)
             } catch {
                 return .failure(error)
@@ -93,8 +100,11 @@ struct StartPreparation: Sendable {
 
     /// Credentials stay no longer than an engine needs them.
     func removeFiles() {
-        preparer.removeCredentials()
-        files.areAnEngines.withLock { $0 = false }
+        let place = files.engine.withLock { engine in
+            defer { engine = EngineFiles.Engine() }
+            return engine.place
+        }
+        preparer.removeCredentials(at: place ?? .main)
     }
 
     /// nil where nothing was to be looked at.

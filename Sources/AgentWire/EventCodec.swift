@@ -21,6 +21,7 @@ package enum EventCodec {
             data["download"] = node.download.map(SnapshotCodec.download)
         }
         if report.kind == .ready { data["load"] = node.load.map { ExplanationCodec.load($0) } }
+        data["caches"] = report.caches.map(SnapshotCodec.caches)
         if !report.faults.isEmpty { data["faults"] = SnapshotCodec.faults(report.faults) }
         // Two phases can begin with one event; each report names its own.
         if let phase = report.phase { data["phase"] = .string(phase.rawValue) }

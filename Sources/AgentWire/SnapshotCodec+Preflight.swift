@@ -17,6 +17,16 @@ extension SnapshotCodec {
         ])
     }
 
+    static func caches(_ verdict: CacheVerdict) -> JSONValue {
+        .object([
+            "outcome": .string(verdict.outcome.rawValue), "key": .string(verdict.key),
+            "files": .integer(Int64(verdict.files)), "bytes": .integer(Int64(clamping: verdict.bytes)),
+            "compiled_files": .integer(Int64(verdict.compiledFiles)),
+            "differences": .array(verdict.differences.map(JSONValue.string)),
+            "reason": verdict.reason.map(JSONValue.string) ?? .null,
+        ])
+    }
+
     private static func finding(_ finding: PreflightFinding) -> JSONValue {
         .object([
             "check": .string(finding.check.rawValue), "level": .string(finding.level.rawValue),

@@ -14,6 +14,7 @@ package enum SnapshotCodec {
         fields["failure"] = failure(node.failure, exit: node.failureExit) ?? .null
         fields["preflight"] = node.preflight.map(preflight) ?? .null
         fields["download"] = node.download.map(download) ?? .null
+        fields["caches"] = node.caches.map(caches) ?? .null
         fields["engine"] = engine(node) ?? .null
         fields["faults"] = faults(node.rejectedFaults)
         fields["control_plane"] = .object([

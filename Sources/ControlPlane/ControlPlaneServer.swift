@@ -33,7 +33,8 @@ package struct ControlPlaneServer: Sendable {
     ) {
         self.settings = settings
         self.store = store
-        self.fleet = fleet ?? Fleet(expected: store.directory.expected)
+        self.fleet =
+            fleet ?? Fleet(expected: store.directory.expected, asksForHeartbeats: settings.asksForHeartbeats)
         self.watchers = watchers
         self.stopLimit = stopLimit
         maximumConnections = DescriptorLimit.connections()

@@ -20,6 +20,9 @@ struct Serve: AsyncParsableCommand {
               CROSSLOGIC_ADMIN_TOKEN
                   Bearer token of the operator's endpoints. Needed to listen on
                   anything but loopback.
+              CROSSLOGIC_ASK_HEARTBEATS=on
+                  Whether nodes are asked to push their heartbeats, which shows the
+                  progress of those that cannot be reached. on or off.
 
             EXIT CODES
               0   stopped as asked

@@ -13,7 +13,8 @@ struct RunCommand: AsyncParsableCommand {
 
             Optional, with their defaults: CROSSLOGIC_ENGINE (searched), CROSSLOGIC_ENGINE_ARGS, \
             CROSSLOGIC_ENGINE_LOG=/tmp/vllm.log, CROSSLOGIC_ENGINE_ADDRESS=0.0.0.0, CROSSLOGIC_ENGINE_PORT=8000, \
-            CROSSLOGIC_HEARTBEAT_LISTEN=127.0.0.1:9400, CROSSLOGIC_HEARTBEAT_TOKEN, CROSSLOGIC_HEARTBEAT_PUSH=off, \
+            CROSSLOGIC_HEARTBEAT_LISTEN=127.0.0.1:9400, CROSSLOGIC_HEARTBEAT_TOKEN, CROSSLOGIC_HEARTBEAT_TLS_CERTIFICATE, \
+            CROSSLOGIC_HEARTBEAT_TLS_KEY, CROSSLOGIC_HEARTBEAT_PUSH=asked (or on, off), \
             CROSSLOGIC_STATE_DIR=/var/lib/crosslogic, CROSSLOGIC_RUNTIME_DIR=/run/crosslogic, \
             CROSSLOGIC_CACHE_DIR=/var/cache/crosslogic, CROSSLOGIC_MODEL_DIR (CROSSLOGIC_CACHE_DIR/models, or the unit's \
             cache directory), CROSSLOGIC_MODEL_CACHE_LIMIT (bytes), CROSSLOGIC_DRAIN_TIMEOUT=30 (seconds), CROSSLOGIC_ENGINE_HOST (systemd \
@@ -39,6 +40,8 @@ struct RunCommand: AsyncParsableCommand {
             Self.complain(error.faults)
             throw AgentExit.badSettings
         }
+        // A child would inherit it.
+        if settings.engineHost == .systemd { Program.keepOutOfTheWay() }
         let log = AgentLogs.standard()
         defer { log.drain() }
         let lock = try takePlace(settings)
@@ -56,14 +59,18 @@ struct RunCommand: AsyncParsableCommand {
         let parts = RealParts(settings: settings, log: log)
         let view = NodeView()
         let routes = HeartbeatRoutes(view: view, clocks: parts.ports.clocks, token: settings.heartbeatToken)
-        let server = HeartbeatServer(host: settings.heartbeatAddress, port: settings.heartbeatPort) { request in
-            let reply = routes.reply(to: request.path, authorization: request.headers["authorization"])
+        let tls = settings.heartbeatCertificate.map { TLSFiles(certificate: $0.certificateFile, key: $0.keyFile) }
+        let server = HeartbeatServer(
+            host: settings.heartbeatAddress, port: settings.heartbeatPort, tls: tls,
+            complain: { log.write(.error, $0) }
+        ) { request in
+            let reply = routes.reply(to: request.path, authorization: request.authorization)
             return ServerReply(status: reply.status, contentType: reply.contentType, body: reply.body)
         }
         let listen: @Sendable () async -> Void = {
             do throws(HeartbeatServerFailure) {
                 let port = try await server.start(on: listener, keep: heartbeat.keep)
-                log.write(.info, "heartbeat on http://\(settings.heartbeatAddress):\(port)")
+                log.write(.info, "heartbeat on \(tls == nil ? "http" : "https")://\(settings.heartbeatAddress):\(port)")
             } catch {
                 // A node that serves is worth more than a node that can be polled; the events still tell.
                 log.write(.error, error.message)

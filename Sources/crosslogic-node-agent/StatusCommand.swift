@@ -8,12 +8,16 @@ struct HeartbeatQuestion: ParsableArguments {
     @Option(help: "Where the agent's heartbeat listens.")
     var heartbeat = "http://127.0.0.1:9400"
 
+    @Option(name: .customLong("ca-file"), help: "PEM bundle to trust instead of the system's, where that is https.")
+    var authorityFile: String?
+
     @Flag(help: "Print the agent's JSON as it is.")
     var json = false
 
     func ask(_ path: String) async throws -> JSONValue {
-        let http = CurlHTTPClient(
-            settings: CurlSettings(userAgent: "crosslogic-node-agent/\(AgentVersion.text)"), clocks: LinuxClocks())
+        let settings = CurlSettings(
+            userAgent: "crosslogic-node-agent/\(AgentVersion.text)", certificateAuthorityFile: authorityFile)
+        let http = CurlHTTPClient(settings: settings, clocks: LinuxClocks())
         var request = HTTPRequest(.get, heartbeat + path, timeout: .seconds(5))
         if let token = SettingsSource.processEnvironment()["CROSSLOGIC_HEARTBEAT_TOKEN"] {
             request.headers.append(("Authorization", Secret("Bearer \(token)")))

@@ -33,6 +33,18 @@ internal import Testing
         #expect(faults("CROSSLOGIC_HEARTBEAT_LISTEN", value) == [])
     }
 
+    @Test("The heartbeat's certificate and key come together, as absolute paths")
+    func heartbeatCertificate() throws {
+        let (certificate, key) = ("CROSSLOGIC_HEARTBEAT_TLS_CERTIFICATE", "CROSSLOGIC_HEARTBEAT_TLS_KEY")
+        #expect(faults(certificate, "/a.pem") == [key])
+        #expect(faults(key, "/a.key") == [certificate])
+        #expect(faults(key, "a.key") == [key, certificate])
+        let both = Self.required.merging([certificate: "/a.pem", key: "/a.key"]) { _, new in new }
+        let settings = try AgentSettings(environment: both, tokenFile: nil)
+        #expect(settings.heartbeatCertificate?.certificateFile == "/a.pem")
+        #expect(settings.heartbeatCertificate?.keyFile == "/a.key")
+    }
+
     @Test("The engine's address is an IP address, the authority's file an absolute path")
     func otherFormats() {
         #expect(faults("CROSSLOGIC_ENGINE_ADDRESS", "localhost") == ["CROSSLOGIC_ENGINE_ADDRESS"])

@@ -32,7 +32,8 @@ private final class PauseCounter: RandomSource {
         let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(200, body) }
         let ports = AgentPorts.standIns(http: http, random: random)
         let (inbox, arrivals) = Inbox.make(clocks: SteppingClocks())
-        let poller = AssignmentPoller(settings: try .sample(), ports: ports, inbox: inbox, outbox: .sample())
+        let poller = AssignmentPoller(
+            settings: try .sample(), ports: ports, inbox: inbox, outbox: .sample(), wish: PushWish())
         let asked = await withTaskGroup { group in
             group.addTask { await poller.run() }
             var asked = 0
@@ -59,7 +60,8 @@ private final class PauseCounter: RandomSource {
         let (inbox, _) = Inbox.make(clocks: SteppingClocks())
         let outbox = Outbox.sample()
         let poller = AssignmentPoller(
-            settings: try .sample(), ports: .standIns(http: http), inbox: inbox, outbox: outbox)
+            settings: try .sample(), ports: .standIns(http: http), inbox: inbox, outbox: outbox,
+            wish: PushWish())
         await withDiscardingTaskGroup { group in
             group.addTask { await poller.run() }
             // The time limit is what fails this test.
@@ -74,7 +76,8 @@ private final class PauseCounter: RandomSource {
         let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(503, headers: ["retry-after": "1"]) }
         let (inbox, _) = Inbox.make(clocks: SteppingClocks())
         let poller = AssignmentPoller(
-            settings: try .sample(), ports: .standIns(http: http), inbox: inbox, outbox: .sample())
+            settings: try .sample(), ports: .standIns(http: http), inbox: inbox, outbox: .sample(),
+            wish: PushWish())
         let clock = ContinuousClock()
         let start = clock.now
         let asked = await withTaskGroup { group in

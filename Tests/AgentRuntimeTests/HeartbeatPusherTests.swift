@@ -15,26 +15,21 @@ internal import Testing
         ])
     func rest(status: Int, body: String, seconds: Double) {
         let answer = HTTPResponse.answer(status, body)
-        #expect(HeartbeatPusher.rest(after: answer, fraction: 0.5) == .seconds(seconds))
-        #expect(HeartbeatPusher.rest(after: answer, fraction: 0) == .seconds(seconds) * 0.9)
+        #expect(HeartbeatPusher.rest(after: answer, usual: .seconds(15), fraction: 0.5) == .seconds(seconds))
+        #expect(HeartbeatPusher.rest(after: answer, usual: .seconds(15), fraction: 0) == .seconds(seconds) * 0.9)
     }
 
     @Test("An answer in trouble says nothing but Retry-After")
     func trouble() {
-        #expect(HeartbeatPusher.rest(after: .answer(503), fraction: 0.5) == nil)
+        #expect(HeartbeatPusher.rest(after: .answer(503), usual: .seconds(15), fraction: 0.5) == nil)
         let asked = HTTPResponse.answer(429, headers: ["retry-after": "7"])
-        #expect(HeartbeatPusher.rest(after: asked, fraction: 0) == .seconds(7))
+        #expect(HeartbeatPusher.rest(after: asked, usual: .seconds(15), fraction: 0) == .seconds(7))
     }
 
     @Test("What is pushed is what is polled, with the node's token")
     func pushed() async throws {
         let http = ScriptedHTTPClient { _ throws(HTTPFailure) in .answer(200, #"{"next_in_s":60}"#) }
-        let view = NodeView()
-        let versions = NodeSnapshot.Versions(agent: "test")
-        view.publish(
-            NodeMachine(settings: LifecycleSettings()).snapshot(
-                nodeID: "node-1", port: 8000, versions: versions, at: BootInstant(nanoseconds: 0)))
-        let pusher = HeartbeatPusher(settings: try .sample(), ports: .standIns(http: http), view: view)
+        let pusher = try pusher(.asked, asked: "20", http)
         let request = await withTaskGroup(of: Void.self) { group in
             group.addTask { await pusher.run() }
             let first = await http.requests.first { _ in true }
@@ -47,5 +42,44 @@ internal import Testing
         let document = try JSONValue.parse(try #require(request?.body))
         #expect(document["node_id"] == .string("node-1"))
         #expect(document["schema"] == .integer(1))
+    }
+
+    @Test(
+        "An answer to a poll asks for heartbeats, or takes that back; what no control plane says changes nothing",
+        arguments: [
+            (200, "20", Duration.seconds(20)), (304, "3600", .seconds(3600)), (404, "1", .seconds(1)), (200, nil, nil),
+            (304, "0", nil), (200, "3601", nil), (200, "often", nil), (502, nil, .seconds(7)), (401, "20", .seconds(7)),
+        ] as [(Int, String?, Duration?)])
+    func wish(status: Int, header: String?, interval: Duration?) {
+        let wish = PushWish()
+        wish.note(.answer(200, headers: [PushWish.header: "7"]))
+        #expect(wish.interval == .seconds(7))
+        wish.note(.answer(status, headers: header.map { [PushWish.header: $0] } ?? [:]))
+        #expect(wish.interval == interval)
+    }
+
+    @Test(
+        "Who is not asked pushes nothing unless it is to, and who may not pushes nothing where it is asked",
+        arguments: [
+            (.asked, nil, nil), (.asked, "20", .seconds(20)), (.on, nil, .seconds(15)), (.on, "20", .seconds(20)),
+            (.off, "20", nil),
+        ] as [(AgentSettings.HeartbeatPush, String?, Duration?)])
+    func interval(setting: AgentSettings.HeartbeatPush, asked: String?, interval: Duration?) throws {
+        let pusher = try pusher(setting, asked: asked, ScriptedHTTPClient { _ throws(HTTPFailure) in .answer(200) })
+        #expect(pusher.interval == interval)
+    }
+
+    private func pusher(
+        _ setting: AgentSettings.HeartbeatPush, asked: String?, _ http: ScriptedHTTPClient
+    ) throws -> HeartbeatPusher {
+        let view = NodeView()
+        let versions = NodeSnapshot.Versions(agent: "test")
+        view.publish(
+            NodeMachine(settings: LifecycleSettings()).snapshot(
+                nodeID: "node-1", port: 8000, versions: versions, at: BootInstant(nanoseconds: 0)))
+        if let asked { view.wish.note(.answer(304, headers: [PushWish.header: asked])) }
+        var settings = try AgentSettings.sample()
+        settings.heartbeatPush = setting
+        return HeartbeatPusher(settings: settings, ports: .standIns(http: http), view: view)
     }
 }

@@ -11,6 +11,7 @@ internal import Testing
         .successorReceived(generation: 2, model: "m", current: 1),
         .successorRefused(generation: 2, current: 1, FailureReport(.modelMissing, message: "")),
         .preflightDone(PreflightReport(findings: [], seconds: 0)),
+        .cachesJudged(CacheVerdict(.used, key: "")),
         .downloadBegan(ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
         .staleAssignment(generation: 1, current: 2),
         .controlPlaneLost(reason: ""), .controlPlaneFound, .partitioned(silence: .zero), .revoked,

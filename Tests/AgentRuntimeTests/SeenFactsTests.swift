@@ -28,6 +28,14 @@ internal import Testing
         #expect(news(facts + [.serverStarting(url: "b")]) == [.startupComplete, .serverStarting(url: "a")])
     }
 
+    @Test("What the launcher takes back is news as well, up to a point")
+    func launcher() {
+        let facts = ["preload, 9 modules", "plain, because OSError", "EngineCore: spawned, because"]
+            .map { LogFact.launcher($0) }
+        #expect(news(facts) == facts)
+        #expect(news((0..<1000).map { .launcher("\($0)") }).count == 16)
+    }
+
     @Test("A bar without a total stands at nothing")
     func noTotal() {
         let facts = [3, 4].map { LogFact.weightsProgress(done: $0, total: 0, unit: nil) }

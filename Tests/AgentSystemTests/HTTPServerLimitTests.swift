@@ -61,22 +61,43 @@ struct HTTPServerLimitTests {
         }
     }
 
-    @Test("a connection too many is answered 503 while all others are at work")
-    func tooMany() async throws {
+    @Test("where all are at work, the one that has been at it for longest makes room", arguments: ["", "GET /busy HT"])
+    func tooMany(said: String) async throws {
         var limits = HeartbeatServerLimits()
         limits.connections = 2
         try await HTTPServerUnderTest.run(limits: limits) { server in
-            let first = try server.connect()
-            let second = try server.connect()
-            for client in [first, second] { client.send("GET /busy HTTP/1.1\r\n") }
-            // Connections are accepted in their order, so the third is the one too many.
-            let answer = try await server.connect().readToEnd()
-            #expect(answer.answerStatus == 503)
-            #expect(answer.answerHeader("retry-after") == "1")
-            first.send("host: h\r\n\r\n")
-            #expect(await first.readAnswers(1).first?.answerStatus == 200)
-            second.send("host: h\r\n\r\n")
-            #expect(await second.readAnswers(1).first?.answerStatus == 200)
+            let oldest = try server.connect()
+            let newer = try server.connect()
+            for client in [oldest, newer] { client.send(said) }
+            let newest = try server.connect()
+            newest.send(Self.get)
+            #expect(await newest.readAnswers(1).first?.answerStatus == 200)
+            #expect(await oldest.readToEnd() == "")
+            // The newest is idle now, and so goes before the one that has something to say.
+            let next = try server.connect()
+            next.send(Self.get)
+            #expect(await next.readAnswers(1).first?.answerStatus == 200)
+            #expect(await newest.readToEnd() == "")
+            newer.send(said.isEmpty ? Self.get : "TP/1.1\r\nhost: h\r\n\r\n")
+            #expect(await newer.readAnswers(1).first?.answerStatus == 200)
+        }
+    }
+
+    @Test("ten connections a place, which ask for much and take nothing, keep nobody out")
+    func neverReadingCrowd() async throws {
+        var limits = HeartbeatServerLimits()
+        limits.connections = 4
+        try await HTTPServerUnderTest.run(limits: limits, bodyBytes: 8 << 20) { server in
+            var crowd: [RawTCPClient] = []
+            for _ in 0..<40 {
+                let client = try server.connect()
+                client.send(Self.get)
+                crowd.append(client)
+            }
+            let client = try server.connect()
+            client.send(Self.get)
+            #expect(await client.readAnswers(1).first?.answerStatus == 200)
+            for client in crowd.prefix(36) { #expect(await client.isHungUp()) }
         }
     }
 

@@ -12,10 +12,17 @@ final class HTTPServerUnderTest: Sendable {
         let requests = Mutex<[ServerRequest]>([])
     }
 
-    private init(_ limits: HeartbeatServerLimits, bodyBytes: Int?) async throws {
+    /// What the server said of its certificate.
+    let complaints: AsyncStream<String>
+
+    private init(_ limits: HeartbeatServerLimits, bodyBytes: Int?, tls: TLSFiles?) async throws {
         let log = RequestLog()
         self.log = log
-        server = HeartbeatServer(host: "127.0.0.1", port: 0, limits: limits) { request in
+        let complaint: AsyncStream<String>.Continuation
+        (complaints, complaint) = AsyncStream.makeStream()
+        server = HeartbeatServer(
+            host: "127.0.0.1", port: 0, limits: limits, tls: tls, complain: { complaint.yield($0) }
+        ) { request in
             log.requests.withLock { $0.append(request) }
             let body = bodyBytes.map { [UInt8](repeating: 0x61, count: $0) } ?? Array(request.path.utf8)
             let method = ServerReply.Header("x-method", request.method.rawValue)
@@ -37,9 +44,10 @@ final class HTTPServerUnderTest: Sendable {
     static func run(
         limits: HeartbeatServerLimits = HeartbeatServerLimits(),
         bodyBytes: Int? = nil,
+        tls: TLSFiles? = nil,
         _ body: @Sendable (HTTPServerUnderTest) async throws -> Void
     ) async throws {
-        let running = try await HTTPServerUnderTest(limits, bodyBytes: bodyBytes)
+        let running = try await HTTPServerUnderTest(limits, bodyBytes: bodyBytes, tls: tls)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await running.server.run() }
             defer { group.cancelAll() }

@@ -34,6 +34,10 @@ package final class RawTCPClient: Sendable {
         _ = LoopbackSocket.write(Array(text.utf8), to: descriptor)
     }
 
+    package func send(_ bytes: [UInt8]) {
+        _ = LoopbackSocket.write(bytes, to: descriptor)
+    }
+
     /// Sends for as long as the server takes it; returns at once.
     package func sendInBackground(_ text: String) {
         KitThread.start { self.send(text) }

@@ -44,7 +44,7 @@ package final class StandInEngineHost: EngineHost {
         return events
     }
 
-    package var parksBeside: Bool { true }
+    package var placeOfWaiting: EnginePlace? { nil }
 
     package func park(_ launch: EngineLaunch) async { asked.yield(.park(arguments: launch.arguments)) }
 

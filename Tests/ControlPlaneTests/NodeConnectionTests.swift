@@ -96,6 +96,25 @@ struct NodeConnectionTests {
         }
     }
 
+    @Test("asks for heartbeats with every answer to a poll, by either way, and with no other")
+    func asks() async throws {
+        let name = try #require(HTTPField.Name("CrossLogic-Heartbeat-Interval"))
+        try await withClient { client, node, _, _, _ in
+            for headers in [[:], Self.known] as [HTTPFields] {
+                // The second one is the HTTP server's: it has a header that calls of nodes do not have.
+                for isPlain in [true, false] {
+                    var headers = headers
+                    if !isPlain { headers[.te] = "trailers" }
+                    let call = Call(method: .get, path: "/assignment?wait=0", headers: headers)
+                    let asked = try await client.execute(call.request(node)).headers[name]
+                    #expect(asked == "10")
+                }
+            }
+            let unasked = try await client.execute(Self.beat.request(node)).headers[name]
+            #expect(unasked == nil)
+        }
+    }
+
     @Test("is the node's alone")
     func strangers() async throws {
         try await withClient { client, node, _, _, _ in

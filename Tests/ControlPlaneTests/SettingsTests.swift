@@ -34,6 +34,14 @@ struct SettingsTests {
         #expect(badSettings(["R2_BUCKET": "b"]) == ["R2_ENDPOINT", "R2_ACCESS_KEY", "R2_SECRET_KEY"])
     }
 
+    @Test("ask nodes for their heartbeats unless that is turned off", arguments: [nil, "on", "off", "no"])
+    func heartbeats(value: String?) throws {
+        let environment = value.map { ["CROSSLOGIC_ASK_HEARTBEATS": $0] } ?? [:]
+        guard value != "no" else { return #expect(badSettings(environment) == ["CROSSLOGIC_ASK_HEARTBEATS"]) }
+        let settings = try ControlPlaneSettings(environment: environment, listen: "127.0.0.1:1")
+        #expect(settings.asksForHeartbeats == (value != "off"))
+    }
+
     @Test("name every fault at once")
     func everyFault() {
         var environment = documents

@@ -45,6 +45,8 @@ class ScriptedControlPlane:
         self.asked: list[Asked] = []
         self.events: list[dict[str, Any]] = []
         self.assignment: dict[str, Any] | None = None
+        self.heartbeat_interval: int | None = None
+        """Seconds between the heartbeats that are asked for; also what the answers to them say."""
         self.changed = threading.Condition()
         self.server = QuietServer(("127.0.0.1", port), handler_of(self))
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -128,6 +130,11 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
             else:
                 self.answer(202, {"accepted": len(events), "duplicates": 0})
 
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.note()
+            self.answer(200, {"next_in_s": plane.heartbeat_interval or 1})
+
         def do_OPTIONS(self) -> None:
             self.note()
             if plane.mood in {"well", "gone"}:
@@ -151,12 +158,13 @@ def handler_of(plane: ScriptedControlPlane) -> type[BaseHTTPRequestHandler]:
             with plane.changed:
                 plane.changed.wait_for(is_new, timeout=self.seconds_to_hold())
                 assignment = plane.assignment
+            wish = {"CrossLogic-Heartbeat-Interval": str(plane.heartbeat_interval)} if plane.heartbeat_interval else {}
             if assignment is None:
-                self.answer(404, {"type": "about:blank", "title": "No assignment yet", "status": 404})
+                self.answer(404, {"type": "about:blank", "title": "No assignment yet", "status": 404}, **wish)
             elif etag_of(assignment) == known:
-                self.answer(304, None)
+                self.answer(304, None, **wish)
             else:
-                self.answer(200, assignment, ETag=etag_of(assignment))
+                self.answer(200, assignment, ETag=etag_of(assignment), **wish)
 
         def seconds_to_hold(self) -> float:
             """As asked for; capped, so that a closing server is not held up by a long poll."""

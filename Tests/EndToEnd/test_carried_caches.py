@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crosslogic.agent import Agent
+from crosslogic.contract import contract, event_faults
 from crosslogic.engine import SimulatedEngine
 from crosslogic.s3 import BUCKET
 from crosslogic.stack import Stack
@@ -44,6 +46,7 @@ class Fleet:
         # The same path on every node, as it is part of what is compiled.
         self.cache = stack.folder / "node-cache"
         self.prefix = f"caches-{len(stack.agents)}"
+        self.last_heartbeat: dict[str, Any] = {}
         self.compile()
 
     def compile(self, code: str = "") -> None:
@@ -64,8 +67,14 @@ class Fleet:
         )
         wait_for_state(agent, "serving")
         agent.running.wait_for_line(says, LATER)
+        self.last_heartbeat = agent.heartbeat()
         agent.running.stop(30)
         return agent
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """Of all starts so far, as the control plane was told."""
+        told = [event for event in self.plane.events if event["type"] == "io.crosslogic.node.caches.v1"]
+        return [event["data"]["caches"] for event in told]
 
     @property
     def stored(self) -> list[Path]:
@@ -83,7 +92,7 @@ def fleet(stack: Stack, plane: ScriptedControlPlane, stand_in: SimulatedEngine, 
 
 
 CARRIED = r"carried caches: \d+ files, \d+ bytes are in the store"
-USED = r"carried caches were used: the engine loaded"
+USED = r"carried caches were used: nothing was compiled"
 
 
 def test_second_node_loads_what_the_first_one_has_compiled(fleet: Fleet) -> None:
@@ -136,6 +145,23 @@ def test_start_that_differs_says_in_what(fleet: Fleet) -> None:
     fleet.node(CARRIED)
     other = fleet.node(CARRIED, VLLM_ATTENTION_BACKEND="other")
     assert "the nearest start that has some differs in env:VLLM_ATTENTION_BACKEND" in other.log.read_text()
+    verdict = fleet.verdicts()[-1]
+    assert (verdict["outcome"], verdict["differences"]) == ("absent", ["env:VLLM_ATTENTION_BACKEND"])
+
+
+def test_each_start_tells_the_control_plane_what_its_caches_were_good_for(fleet: Fleet) -> None:
+    fleet.node(CARRIED)
+    fleet.node(USED)
+    fleet.compile("34")
+    fleet.node(r"carried caches were not used")
+    first, second, third = fleet.verdicts()
+    assert (first["outcome"], first["files"]) == ("absent", 0)
+    assert (second["outcome"], second["files"], second["compiled_files"]) == ("used", 3, 0)
+    assert (third["outcome"], third["compiled_files"], third["differences"]) == ("not_used", 2, ["VLLM_CODE"])
+    assert len({verdict["key"] for verdict in (first, second, third)}) == 1
+    assert fleet.last_heartbeat["caches"] == third
+    assert contract().faults("Heartbeat", fleet.last_heartbeat) == []
+    assert event_faults(fleet.plane.events) == []
 
 
 def test_caches_that_were_not_used_are_named_with_vllms_own_factor(fleet: Fleet) -> None:

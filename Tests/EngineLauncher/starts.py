@@ -39,6 +39,10 @@ class Installation:
         return self.folder / "go"
 
     @property
+    def installed_list(self) -> Path:
+        return self.vllm.parent.parent / "crosslogic-modules.json"
+
+    @property
     def modules(self) -> dict[str, Any]:
         return json.loads(next(self.state.glob("modules-*.json")).read_text())
 

@@ -29,8 +29,14 @@ def next_deb(deb: Path) -> Path:
 
 
 @pytest.fixture
-def engine(stack: Stack) -> InstalledStandIn:
-    return stand_in(stack, SPEED)
+def start_mode(request: pytest.FixtureRequest) -> str | None:
+    """How the engine is started; tests that care say so by `in_all_start_modes`. None: as nothing was said about it."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture
+def engine(stack: Stack, start_mode: str | None) -> InstalledStandIn:
+    return stand_in(stack, SPEED, start_mode)
 
 
 @pytest.fixture(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -132,3 +133,5 @@ def test_cpu_build_is_installed(tmp_path: Path) -> None:
     assert says.stdout.decode().strip().splitlines()[-1].startswith(install.VLLM_VERSION)
     packages = next((prefix / "lib").glob("python3.*/site-packages"))
     assert list((packages / "vllm" / "__pycache__").glob("*.pyc"))
+    recorded = json.loads((prefix / "crosslogic-modules.json").read_text())
+    assert "vllm.v1.engine.core" in recorded["engine"]

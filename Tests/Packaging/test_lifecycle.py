@@ -7,7 +7,17 @@ from pathlib import Path
 from crosslogic.hammer import Hammer
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, DOOR, ENGINE, SETTINGS, InstalledStandIn, another_agent, assignment
+from node import (
+    AGENT,
+    DOOR,
+    ENGINE,
+    SETTINGS,
+    SPARE,
+    InstalledStandIn,
+    another_agent,
+    assignment,
+    in_all_start_modes,
+)
 from packaged import PackagedNode
 from scripted_control_plane import ScriptedControlPlane
 
@@ -56,12 +66,14 @@ def test_install_starts_the_model_and_does_not_wait_for_it(
     node.wait_for_state("serving")
 
 
+@in_all_start_modes
 def test_upgrade_keeps_the_engine_and_removal_ends_it_and_purge_leaves_nothing(
-    node: PackagedNode, deb: Path, next_deb: Path, stack: Stack, plane: ScriptedControlPlane
+    node: PackagedNode, deb: Path, next_deb: Path, stack: Stack, plane: ScriptedControlPlane, start_mode: str
 ) -> None:
     files, accounts, in_memory = node.written(), node.accounts(), node.in_memory()
     node.install(deb)
     serve(node, stack, plane)
+    waits = node.parked(SPARE) if start_mode == "standby" else 0
     agent, engine, settings = node.main_pid(AGENT), node.engine_invocation(), node.env_file()
 
     with Hammer(f"{node.url}/readyz") as hammer:
@@ -75,6 +87,7 @@ def test_upgrade_keeps_the_engine_and_removal_ends_it_and_purge_leaves_nothing(
     assert node.engine_invocation() == engine
     assert node.machine.path(SETTINGS).read_text() == settings
     assert plane.events_of("stopped") == []
+    assert not waits or node.parked(SPARE, other_than=waits)
 
     node.remove()
     assert node.processes() == []

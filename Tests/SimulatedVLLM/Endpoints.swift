@@ -13,7 +13,8 @@ struct Endpoints {
         case ("GET", "/version"): return .json("{\"version\":\"0.32.0\",\"simulated\":true}")
         case ("GET", "/v1/models"): return models()
         case ("GET", "/metrics"): return metrics(running: running)
-        case ("GET", "/load") where arguments.tracksLoad: return .json("{\"server_load\":\(running)}")
+        // As vLLM does: the endpoint is there in any case.
+        case ("GET", "/load"): return .json("{\"server_load\":\(arguments.tracksLoad ? running : 0)}")
         case (_, "/health"), (_, "/version"), (_, "/v1/models"), (_, "/metrics"), (_, "/v1/completions"):
             return .json("{\"detail\":\"Method Not Allowed\"}", status: 405)
         default: return .json("{\"detail\":\"Not Found\"}", status: 404)

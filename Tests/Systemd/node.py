@@ -23,10 +23,11 @@ from crosslogic.waiting import NeverCameError, wait_for
 
 AGENT = "crosslogic-node-agent.service"
 ENGINE = "crosslogic-engine.service"
+SPARE = "crosslogic-engine-spare.service"
 SERVING = "crosslogic-serving.target"
 GUARD = "crosslogic-engine-guard.service"
 DOOR = "crosslogic-enginectl.socket"
-OURS = [AGENT, ENGINE, SERVING, GUARD, DOOR, "crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
+OURS = [AGENT, ENGINE, SPARE, SERVING, GUARD, DOOR, "crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
 
 in_all_start_modes = pytest.mark.parametrize("start_mode", engines.START_MODES, indirect=True)
 
@@ -98,14 +99,25 @@ class OperatedNode:
     def is_active(self, unit: str) -> bool:
         return self.machine.is_active(unit)
 
-    def engine_pids(self) -> list[int]:
+    def engine_pids(self, unit: str = ENGINE) -> list[int]:
         """As the machine numbers them."""
-        group = self.machine.property(ENGINE, "ControlGroup")
+        group = self.machine.property(unit, "ControlGroup")
         if not group:
             return []
         # The group may go away meanwhile.
         procs = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
         return [int(pid) for pid in procs.out.split()]
+
+    def parked(self, unit: str = ENGINE, other_than: int = 0) -> int:
+        """Pid of the engine that waits in a unit, once its fork server is beside it."""
+        socket = f"/run/{unit.removesuffix('.service')}/standby.sock"
+
+        def look() -> int:
+            pid = self.main_pid(unit)
+            is_there = pid not in (0, other_than) and len(self.engine_pids(unit)) > 1
+            return pid if is_there and self.machine.run("test", "-S", socket, check=False).code == 0 else 0
+
+        return wait_for(f"an engine that waits in {unit}", look, 30)
 
     def last_exit(self) -> dict[str, Any] | None:
         record = self.machine.read("/var/lib/crosslogic/last-exit.json")

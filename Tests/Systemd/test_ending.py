@@ -8,18 +8,18 @@ import pytest
 from conftest import MakeNode
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, SERVING, InstalledStandIn, Node, assignment, in_all_start_modes
+from node import AGENT, ENGINE, SERVING, SPARE, InstalledStandIn, Node, assignment, in_all_start_modes
 from scripted_control_plane import ScriptedControlPlane
 
 
 def nothing_left(node: Node) -> None:
     assert not node.is_active(AGENT)
-    assert not node.is_active(ENGINE)
+    for unit in (ENGINE, SPARE):
+        assert not node.is_active(unit)
+        assert node.engine_pids(unit) == []
     assert not node.is_active(SERVING)
-    assert node.engine_pids() == []
     assert node.machine.run("pgrep", "-u", "vllm", check=False).out == ""
-    assert not node.machine.path("/run/crosslogic/engine.env").exists()
-    for name in ("handover.json", "log.json"):
+    for name in ("engine.env", "spare.env", "handover.json", "log.json"):
         assert not node.machine.path(f"/run/crosslogic/{name}").exists()
 
 
@@ -61,18 +61,22 @@ def test_stop_while_the_engine_waits_for_the_gpus_withdraws_its_start(
     nothing_left(node)
 
 
+@in_all_start_modes
 def test_stop_while_the_agent_is_about_to_come_back_ends_the_engine(
-    node: Node, stack: Stack, plane: ScriptedControlPlane
+    node: Node, stack: Stack, plane: ScriptedControlPlane, start_mode: str
 ) -> None:
     node.drop_in(AGENT, "[Service]\nRestartSec=30s\n")
     plane.assign(**assignment(stack))
     node.start_and_serve()
+    if start_mode == "standby":
+        node.parked(SPARE)
     node.signal_agent("KILL")
     wait_for("auto-restart", lambda: node.machine.property(AGENT, "SubState") == "auto-restart", 5)
     assert node.is_active(ENGINE)
     node.systemctl("stop", AGENT)
     # The command waits for the agent's own unit; the guard ends the engine right behind it.
     wait_for("the engine is gone", lambda: not node.is_active(ENGINE) and not node.engine_pids(), 10)
+    wait_for("none waits", lambda: not node.is_active(SPARE) and not node.engine_pids(SPARE), 10)
 
 
 def test_agent_killed_while_it_drains_leaves_no_engine(

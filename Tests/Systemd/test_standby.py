@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, Node, assignment
+from node import AGENT, ENGINE, SERVING, SPARE, Node, another_agent, assignment
 from scripted_control_plane import ScriptedControlPlane
 
 pytestmark = pytest.mark.parametrize("start_mode", ["standby"], indirect=True)
@@ -13,22 +15,24 @@ pytestmark = pytest.mark.parametrize("start_mode", ["standby"], indirect=True)
 SOCKET = "/run/crosslogic-engine/standby.sock"
 
 
-def parked(node: Node, other_than: int = 0) -> int:
-    """Pid of the engine that waits, once its fork server is beside it."""
+def how_it_was_started(beat: dict[str, Any]) -> str:
+    return next(phase["detail"] for phase in beat["phases"] if phase["name"] == "engine_import")
 
-    def look() -> int:
-        pid = node.main_pid(ENGINE)
-        is_there = pid not in (0, other_than) and len(node.engine_pids()) > 1
-        return pid if is_there and node.machine.run("test", "-S", SOCKET, check=False).code == 0 else 0
 
-    return wait_for("an engine that waits", look, 20)
+def serves_with_another(node: Node, stack: Stack, plane: ScriptedControlPlane) -> tuple[int, int]:
+    """Pids of the engine, and of the one that waits beside it."""
+    plane.assign(**assignment(stack))
+    node.start()
+    pid = node.wait_for_state("serving")["engine"]["pid"]
+    assert pid == node.main_pid(ENGINE)
+    return pid, node.parked(SPARE)
 
 
 def test_it_is_parked_without_secrets_and_the_go_makes_it_the_engine(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:
     node.start()
-    pid = parked(node)
+    pid = node.parked()
     assert (node.heartbeat() or {})["engine"] is None
     environment = node.machine.run("cat", f"/proc/{pid}/environ").out
     assert stack.store.secret_key not in environment
@@ -36,15 +40,14 @@ def test_it_is_parked_without_secrets_and_the_go_makes_it_the_engine(
     plane.assign(**assignment(stack))
     beat = node.wait_for_state("serving")
     assert beat["engine"]["pid"] == pid == node.main_pid(ENGINE)
-    detail = next(phase["detail"] for phase in beat["phases"] if phase["name"] == "engine_import")
-    assert detail.startswith("standby, ")
+    assert how_it_was_started(beat).startswith("standby, ")
 
 
 def test_an_agent_that_comes_back_goes_on_with_what_was_parked_before_its_assignment(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:
     node.start()
-    pid = parked(node)
+    pid = node.parked()
     plane.assign(**assignment(stack))
     before = node.wait_for_state("serving")
     node.systemctl("restart", AGENT)
@@ -55,28 +58,79 @@ def test_an_agent_that_comes_back_goes_on_with_what_was_parked_before_its_assign
 
 def test_an_agent_that_comes_back_while_it_waits_parks_its_own(node: Node) -> None:
     node.start()
-    first = parked(node)
+    first = node.parked()
     node.signal_agent("SIGKILL")
-    assert parked(node, other_than=first) != first
+    assert node.parked(other_than=first) != first
 
 
-def test_after_a_crash_the_next_one_is_parked_while_the_agent_waits_to_try_again(
+def crash(node: Node, unit: str) -> dict[str, Any]:
+    """The heartbeat once the model serves again."""
+    node.systemctl("kill", "--kill-who=main", "--signal=SIGKILL", unit)
+    node.wait_for_state("failed")
+    return node.wait_for_state("serving")
+
+
+def test_after_a_crash_the_one_beside_it_is_the_engine_and_another_waits_in_the_unit_that_is_free(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:
-    plane.assign(**assignment(stack))
-    node.start()
-    first = node.wait_for_state("serving")["engine"]["pid"]
+    _, second = serves_with_another(node, stack, plane)
+    assert stack.store.secret_key not in node.machine.run("cat", f"/proc/{second}/environ").out
+    beat = crash(node, ENGINE)
+    assert beat["engine"]["pid"] == second == node.main_pid(SPARE)
+    assert how_it_was_started(beat).startswith("standby, ")
+    wait_for("the target", lambda: node.is_active(SERVING), 5)
+    third = node.parked(ENGINE)
+    assert crash(node, SPARE)["engine"]["pid"] == third == node.main_pid(ENGINE)
+
+
+def test_an_agent_that_comes_back_goes_on_with_an_engine_that_has_taken_over(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    _, second = serves_with_another(node, stack, plane)
+    before = crash(node, ENGINE)
+    third = node.parked(ENGINE)
+    node.systemctl("restart", AGENT)
+    after = node.wait_for_state("serving")
+    assert after["engine"]["pid"] == before["engine"]["pid"] == second
+    assert after["timeline"][:3] == before["timeline"][:3]
+    assert node.parked(ENGINE, other_than=third)
+    node.systemctl("stop", AGENT)
+    for unit in (ENGINE, SPARE):
+        assert node.engine_pids(unit) == []
+
+
+def test_the_end_of_one_that_waits_changes_nothing_for_the_engine(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    pid, beside = serves_with_another(node, stack, plane)
+    wait_for("the target", lambda: node.is_active(SERVING), 5)
+    node.systemctl("kill", "--kill-who=main", "--signal=SIGKILL", SPARE)
+    wait_for("nothing of it is left", lambda: not node.is_active(SPARE) and not node.engine_pids(SPARE), 10)
+    assert node.is_active(SERVING)
+    assert node.wait_for_state("serving")["engine"]["pid"] == pid
+    # The next start does not rely on it.
     node.systemctl("kill", "--kill-who=main", "--signal=SIGKILL", ENGINE)
     node.wait_for_state("failed")
-    beat = node.wait_for_state("serving")
-    assert beat["engine"]["pid"] != first
-    detail = next(phase["detail"] for phase in beat["phases"] if phase["name"] == "engine_import")
-    assert detail.startswith("standby, ")
+    beat = node.wait_for_state("serving", 60)
+    assert beat["engine"]["pid"] not in (pid, beside)
+    assert plane.events_of("failed")[-1]["data"]["failure"]["signal"] == 9
+
+
+def test_an_agent_that_was_killed_goes_on_with_the_engine_and_parks_its_own_beside_it(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    pid, beside = serves_with_another(node, stack, plane)
+    agent = node.main_pid(AGENT)
+    node.signal_agent("KILL")
+    another_agent(node, agent)
+    assert node.wait_for_state("serving")["engine"]["pid"] == pid
+    assert node.parked(SPARE, other_than=beside) != beside
+    assert len(plane.events_of("ready")) == 1
 
 
 def test_stopping_the_agent_ends_what_waits(node: Node) -> None:
     node.start()
-    parked(node)
+    node.parked()
     node.systemctl("stop", AGENT)
     assert not node.is_active(ENGINE)
     assert node.engine_pids() == []
@@ -86,10 +140,9 @@ def test_a_go_that_is_refused_leads_to_a_start_of_its_own(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:
     node.start()
-    pid = parked(node)
+    pid = node.parked()
     node.machine.run("rm", SOCKET)
     plane.assign(**assignment(stack))
     beat = node.wait_for_state("serving", 60)
     assert beat["engine"]["pid"] != pid
-    detail = next(phase["detail"] for phase in beat["phases"] if phase["name"] == "engine_import")
-    assert detail.startswith("preload, ")
+    assert how_it_was_started(beat).startswith("preload, ")

@@ -7,9 +7,13 @@ import random
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from crosslogic import http
+from crosslogic.metadata import iso
+from crosslogic.model import MODEL
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from node import AGENT, ENGINE, LOG, SERVING, InstalledStandIn, Node, another_agent, assignment, in_all_start_modes
@@ -102,6 +106,34 @@ def test_kill_9_at_random_moments(
     check_events(plane)
     answer = http.call("GET", f"http://127.0.0.1:{node.engine_port}/health")
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("signal", ["USR2", "KILL"])
+def test_drain_on_a_notice_goes_on_under_the_next_agent(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn, signal: str
+) -> None:
+    engine.behave(seconds_per_token=0.05)
+    plane.assign(**assignment(stack))
+    node.start()
+    pid = settled(node)["engine"]["pid"]
+    agent = node.main_pid(AGENT)
+    # Ten seconds.
+    request = {"model": MODEL, "prompt": "Hello", "max_tokens": 200, "ignore_eos": True}
+    url = f"http://127.0.0.1:{node.engine_port}/v1/completions"
+    with ThreadPoolExecutor() as clients:
+        answer = clients.submit(http.call, "POST", url, request, seconds=30)
+        plane.assign(**assignment(stack), end={"at": iso(time.time() + 25), "kind": "terminate"})
+        first = plane.wait_for_event("preemption", 5)["data"]
+        assert first["in_flight"] == 1
+        node.signal_agent(signal)
+        another_agent(node, agent)
+        again = plane.wait_for_event("preemption", 10, after=1)["data"]
+        assert (again["notice"]["id"], again["resumed"], again["in_flight"]) == (first["notice"]["id"], True, 1)
+        assert node.main_pid(ENGINE) == pid
+        assert answer.result().status == 200
+    outcome = plane.wait_for_event("preempted", 15)["data"]
+    assert (outcome["finished"], outcome["cut"]) == (1, 0)
+    node.wait_for_state("stopped", 10)
 
 
 def test_agent_that_hangs_is_replaced_and_the_engine_stays(

@@ -7,13 +7,14 @@ import re
 import pytest
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, LOG, Node, ask, assignment
+from node import AGENT, ENGINE, LOG, SPARE, Node, ask, assignment
 from scripted_control_plane import ScriptedControlPlane
 
 # Ratchets: only ever down. Most agents that are shipped with distributions stand above 9.
 EXPOSURE = {
     AGENT: 1.1,
     ENGINE: 1.6,
+    SPARE: 1.6,
     "crosslogic-enginectl@.service": 0.9,
     "crosslogic-gpu-memory.service": 1.1,
 }
@@ -40,13 +41,16 @@ def test_door_opens_to_the_agent_alone(node: Node) -> None:
         code, said = ask(node, user, "status")
         assert code != 0
         assert "PermissionError" in said
-    code, said = ask(node, "crosslogic", "status")
-    assert code == 0
-    assert said.startswith("ok\n")
-    assert "ActiveState=inactive" in said
+    for verb in ("status", "status-spare"):
+        code, said = ask(node, "crosslogic", verb)
+        assert code == 0
+        assert said.startswith("ok\n")
+        assert "ActiveState=inactive" in said
 
 
-@pytest.mark.parametrize("verb", ["reboot", "start crosslogic-node-agent.service", "", "status; id", "$(id)", "START"])
+@pytest.mark.parametrize(
+    "verb", ["reboot", "start crosslogic-node-agent.service", "", "status; id", "$(id)", "START", "gpu-spare", "-spare"]
+)
 def test_door_knows_its_verbs_only(node: Node, verb: str) -> None:
     node.systemctl("start", "crosslogic-enginectl.socket")
     _, said = ask(node, "crosslogic", verb)

@@ -1,4 +1,5 @@
-"""The launcher's command line: `preload --vllm VLLM --state FOLDER -- ARGUMENT…`, and `park` with `--socket PATH`."""
+"""The launcher's command line: `preload --vllm VLLM --state FOLDER -- ARGUMENT…`, `park` with `--socket PATH` besides,
+and `record --vllm VLLM --list FILE`."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 LAUNCHER = Path(__file__).resolve().parent.parent
+NEEDS = {"preload": ["state"], "park": ["state", "socket"], "record": ["list"]}
 
 
 class PlainError(Exception):
@@ -34,20 +36,26 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["fork-server"]:
         return forkserver.main(int(arguments[1]), Path(arguments[2]), arguments[3], int(arguments[4]))
     options = parse(arguments)
+    if options.mode == "record":
+        from crosslogic_launcher import trial  # noqa: PLC0415 - of no use to a start
+
+        return trial.record(LAUNCHER, options.vllm, version(), options.list)
     return park(options) if options.mode == "park" else start(options)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="engine-launcher")
-    parser.add_argument("mode", choices=["preload", "park"])
+    parser.add_argument("mode", choices=list(NEEDS))
     parser.add_argument("--vllm", type=Path, required=True, help="its console script")
-    parser.add_argument("--state", type=Path, required=True, help="folder for what starts have recorded")
+    parser.add_argument("--state", type=Path, help="folder for what starts have recorded")
+    parser.add_argument("--list", type=Path, help="where the modules of a start without a model of anybody's go")
     parser.add_argument("--socket", type=Path, help="where a parked start hears of its go")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:end])
     options.argv = list(arguments[end + 1 :])
-    if options.mode == "park" and options.socket is None:
-        parser.error("park needs --socket")
+    for name in NEEDS[options.mode]:
+        if getattr(options, name) is None:
+            parser.error(f"{options.mode} needs --{name}")
     return options
 
 

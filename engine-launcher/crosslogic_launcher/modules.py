@@ -16,11 +16,14 @@ NEVER = ("__", "crosslogic_launcher", "transformers_modules")
 """Prefixes: no modules, ours, and code that came with a model."""
 LIMIT = 20_000
 """Of names in a list: more than twice of what vLLM has."""
+INSTALLED = "crosslogic-modules.json"
+"""In the virtual environment: the list that a start at its installation has left, for the first start on a node."""
 
 
 class ModuleList:
     def __init__(self, state: Path, version: str) -> None:
         python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        self.version = version
         self.path = state / f"modules-{version}-python{python}.json"
         self.records = state / f"recorded-{version}-python{python}"
         self.names: dict[str, list[str]] = {COMMAND: [], ENGINE: []}
@@ -33,16 +36,23 @@ class ModuleList:
 
     def load(self) -> None:
         """With what starts since the last time have found. Raises OSError where the folder cannot be written."""
-        try:
-            known = json.loads(self.path.read_text())
-            if known["format"] == FORMAT:
-                self.names = {role: [str(name) for name in known[role]] for role in (COMMAND, ENGINE)}
-                self.left_out = [str(name) for name in known["left_out"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            # None yet, or not ours: the next start records a new one.
-            pass
+        if not self._read(self.path):
+            # Where neither is there, the next start records one.
+            self._read(Path(sys.prefix) / INSTALLED)
         if self._merge():
             self.save()
+
+    def _read(self, path: Path) -> bool:
+        """Whether it is a list of this vLLM's."""
+        try:
+            known = json.loads(path.read_text())
+            if (known["format"], known.get("vllm", self.version)) != (FORMAT, self.version):
+                return False
+            names = {role: [str(name) for name in known[role]] for role in (COMMAND, ENGINE)}
+            self.names, self.left_out = names, [str(name) for name in known["left_out"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return True
 
     def _merge(self) -> bool:
         try:
@@ -71,8 +81,12 @@ class ModuleList:
 
     def save(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"format": FORMAT, **self.names, "left_out": self.left_out}
-        descriptor, temporary = tempfile.mkstemp(prefix=".modules-", dir=self.path.parent)
+        self.write(self.path)
+
+    def write(self, path: Path) -> None:
+        """As a whole or not at all, for its owner alone. Raises OSError."""
+        content = {"format": FORMAT, "vllm": self.version, **self.names, "left_out": self.left_out}
+        descriptor, temporary = tempfile.mkstemp(prefix=".modules-", dir=path.parent)
         with os.fdopen(descriptor, "w") as file:
             json.dump(content, file)
-        Path(temporary).replace(self.path)
+        Path(temporary).replace(path)

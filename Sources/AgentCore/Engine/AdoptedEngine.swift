@@ -6,6 +6,7 @@ package struct AdoptedEngine: Sendable {
     package var startedAt: BootInstant
     /// The rest of its life. It ends after `gone`, as that of an engine of one's own does.
     package var events: AsyncStream<EngineHostEvent>
+    package var place = EnginePlace.main
 
     package init(pid: Int32?, startedAt: BootInstant, events: AsyncStream<EngineHostEvent>) {
         self.pid = pid

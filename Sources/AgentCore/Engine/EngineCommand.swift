@@ -41,7 +41,7 @@ package enum EngineCommand {
         // `/load` counts requests in flight. An engine that drops them on SIGTERM is asked for the same in `/metrics`,
         // which is empty without the statistics.
         if drains(install) || !assignment.useSpot { arguments.append("--disable-log-stats") }
-        if drains(install), assignment.useSpot { arguments.append("--enable-server-load-tracking") }
+        if drains(install), assignment.useSpot { arguments.append(loadTracking) }
         if let length = assignment.maxModelLength { arguments += ["--max-model-len", String(length)] }
         // Before 0.10.1 every prompt is written to the log unless told otherwise; later the flag goes away.
         if version < EngineVersion(0, 10, 1) { arguments.append("--disable-log-requests") }
@@ -53,6 +53,11 @@ package enum EngineCommand {
         }
         return arguments + given
     }
+
+    private static let loadTracking = "--enable-server-load-tracking"
+
+    /// Whether `/load` counts. Without, vLLM has the endpoint as well, and it says zero.
+    package static func tracksLoad(_ arguments: [String]) -> Bool { arguments.contains(loadTracking) }
 
     /// Whether SIGTERM lets requests in flight come to their end.
     package static func drains(_ install: EngineInstall) -> Bool {

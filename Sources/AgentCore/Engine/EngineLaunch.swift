@@ -11,6 +11,10 @@ package struct EngineLaunch: Equatable, Sendable {
     package var workingDirectory: String
     /// How long it goes on with requests in flight after SIGTERM; nil for one that drops them.
     package var drainsOnTerminate: Duration?
+    /// Whether `/load` counts requests; without, it answers zero whatever there is.
+    package var tracksLoad = false
+    /// For hosts that have two.
+    package var place = EnginePlace.main
     /// What an engine that waits is told instead of executing another; nil: it is executed.
     package var go: EngineGo?
 
@@ -24,6 +28,14 @@ package struct EngineLaunch: Equatable, Sendable {
         self.logPath = logPath
         self.workingDirectory = workingDirectory
     }
+}
+
+/// Where an engine is executed: while one runs, the next one may wait in the other, and takes over where it is.
+package enum EnginePlace: String, CaseIterable, Sendable {
+    case main
+    case spare
+
+    package var other: EnginePlace { self == .main ? .spare : .main }
 }
 
 package struct EnvironmentVariable: Equatable, Sendable {

@@ -45,6 +45,8 @@ package enum NodeEvent: Equatable, Sendable {
     case healthAnswered(HealthAnswer)
     case canaryAnswered(took: Duration)
     case canaryFailed(reason: String)
+    /// What the caches were good for that were carried for the engine that serves.
+    case cachesJudged(generation: Int64, CacheVerdict)
 
     case timerFired(NodeTimer)
     case stopRequested
@@ -146,6 +148,8 @@ package enum ReportKind: String, Sendable {
     case preemptionWithdrawn = "preemption_withdrawn"
     /// Whether a source of notices can see.
     case noticeSource = "notice_source"
+    /// Whether the engine that serves has used what was carried for it.
+    case caches
 }
 
 package struct Report: Equatable, Sendable {
@@ -163,6 +167,7 @@ package struct Report: Equatable, Sendable {
     /// Why the node drains or stops, as in `docs/contract.md`.
     package var reason: String?
     package var source: SourceHealth?
+    package var caches: CacheVerdict?
 
     package init(
         _ kind: ReportKind, failure: FailureReport? = nil, exit: EngineExit? = nil, faults: [FieldFault] = []
@@ -176,6 +181,12 @@ package struct Report: Equatable, Sendable {
     package static func ending(_ kind: ReportKind, because reason: String) -> Report {
         var report = Report(kind)
         report.reason = reason
+        return report
+    }
+
+    package static func judged(_ caches: CacheVerdict) -> Report {
+        var report = Report(.caches)
+        report.caches = caches
         return report
     }
 
@@ -212,6 +223,7 @@ package enum OperatorMessage: Equatable, Sendable {
     case successorRefused(generation: Int64, current: Int64, FailureReport)
     case preflightDone(PreflightReport)
     case downloadBegan(ModelDownload)
+    case cachesJudged(CacheVerdict)
     case staleAssignment(generation: Int64, current: Int64)
     case controlPlaneLost(reason: String)
     case controlPlaneFound

@@ -8,8 +8,17 @@ extension NodeMachine {
         switch state {
         case .running(let run): handover(run.assignment)
         case .stopping(let stop):
-            if case .owed = stop.verdict, stop.next == .recover { handover(stop.assignment) } else { nil }
+            isForSuccessor(stop) ? handover(stop.assignment) : nil
         case .waiting, .preparing, .backoff, .failed, .leaving, .finished: nil
+        }
+    }
+
+    /// One that drains on a notice finishes what it does under the next agent too; a second SIGTERM changes nothing.
+    private func isForSuccessor(_ stop: EngineStop) -> Bool {
+        switch (stop.verdict, stop.next) {
+        case (.owed, .recover): true
+        case (.none, .hold): stop.exit == nil
+        default: false
         }
     }
 

@@ -64,6 +64,7 @@ extension NodeMachine {
         expectation = nil
         preflight = nil
         download = nil
+        caches = nil
         timeline.forgetStart()
         state = .preparing(assignment)
         // The one in flight is overtaken; this one follows when that has answered. On a notice nothing is started, and

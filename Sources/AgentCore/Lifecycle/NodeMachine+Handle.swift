@@ -38,6 +38,7 @@ extension NodeMachine {
         case .healthAnswered(let answer): return healthAnswered(answer, at: now)
         case .canaryAnswered(let took): return canaryAnswered(took, at: now)
         case .canaryFailed(let reason): return canaryFailed(reason)
+        case .cachesJudged(let generation, let verdict): return cachesJudged(generation, verdict)
         case .timerFired(let timer): return timerFired(timer, at: now)
         case .stopRequested: return stop(isRevoked: false, at: now)
         case .restartRequested: return restartRequested()

@@ -73,19 +73,29 @@ extension NodeMachine {
             preemption?.inFlight = 0
             let said = sayPending(at: now)
             state = .stopping(EngineStop(run.assignment, verdict: .none, next: afterwards(.hold)))
-            return quietProbes() + [said, .terminateEngine, .arm(.secondTerminate, after: settings.secondTerminate)]
+            return quietProbes() + [said, .terminateEngine] + briskLadder(at: now)
         case .stopping:
             // What was to follow still may, once the notice is taken back.
             preemption?.stage = .draining
-            return [sayPending(at: now), .cancel(.ask), .cancel(.drained)] + askFired() + [
-                .arm(.kill, after: timeToCut(at: now)), .preempt(.countRequests),
-            ]
+            let said = sayPending(at: now)
+            let cut = killAtCut(at: now)
+            return [said, .cancel(.ask)] + (cut.isEmpty ? [] : [.cancel(.drained)]) + askFired() + cut
+                + [.preempt(.countRequests)]
         case .backoff(let assignment, _):
             state = .preparing(assignment)
             return [.cancel(.backoff)] + overWithoutEngine(at: now)
         case .waiting, .preparing, .failed, .leaving, .finished:
             return overWithoutEngine(at: now)
         }
+    }
+
+    /// As every start is ended, and no later than the cut.
+    private func briskLadder(at now: BootInstant) -> [NodeAction] {
+        let cut = timeToCut(at: now)
+        guard cut < settings.secondTerminate + settings.killAfterSecond else {
+            return [.arm(.secondTerminate, after: settings.secondTerminate)]
+        }
+        return [.arm(.kill, after: cut)]
     }
 
     private mutating func overWithoutEngine(at now: BootInstant) -> [NodeAction] {
@@ -126,8 +136,8 @@ extension NodeMachine {
     /// to drop.
     private mutating func askEngine(at now: BootInstant) -> [NodeAction] {
         guard case .running(let run) = state, let preemption else {
-            // Somebody else has asked it to end meanwhile, with more time than there is.
-            return [.arm(.kill, after: timeToCut(at: now))]
+            // Somebody else has asked it to end meanwhile.
+            return killAtCut(at: now)
         }
         let isIdle = preemption.stillInFlight == 0
         guard isIdle || preemption.engineDrains != nil else {
@@ -139,6 +149,16 @@ extension NodeMachine {
             .cancel(.preemption(.cut)), .terminateEngine, .arm(.kill, after: patience),
             .tell(.stopping(drainFor: timeToCut(at: now))),
         ]
+    }
+
+    /// Of an engine that somebody else has asked to end: nothing where the notice leaves more time than whoever stops
+    /// the agent grants, since the service manager waits no longer than that.
+    private func killAtCut(at now: BootInstant) -> [NodeAction] {
+        let cut = timeToCut(at: now)
+        if case .stopping(let stop) = state, case .leave = stop.next, cut > settings.drain + settings.teardown {
+            return []
+        }
+        return [.arm(.kill, after: cut)]
     }
 
     func countFired() -> [NodeAction] {
@@ -189,12 +209,13 @@ extension NodeMachine {
             left: current.notice.deadline - now)
         current.stage = .over
         preemption = current
+        let notice = current.notice
+        let others = notices.ids(at: now).filter { $0 != notice.id }
         return [
             .cancel(.preemption(.count)), .cancel(.preemption(.cut)),
             .report(.preemption(.preempted, report)), .tell(.preempted(report)),
-            .preempt(.persist(current.notice, isOver: true)),
-            .preempt(.approve(noticeID: current.notice.id)), .preempt(.release),
-        ]
+            .preempt(.persist(notice, isOver: true)),
+        ] + ([notice.id] + others).map { .preempt(.approve(noticeID: $0)) } + [.preempt(.release)]
     }
 
     private mutating func spared(

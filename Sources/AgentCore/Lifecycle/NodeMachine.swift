@@ -41,6 +41,8 @@ package struct NodeMachine: Sendable {
     package internal(set) var successor: Successor?
     /// What the start that is prepared or under way downloads, or did; nil where it downloads nothing.
     package internal(set) var download: ModelDownload?
+    /// Of the start that serves; nil while nothing is known, and where no caches are carried.
+    package internal(set) var caches: CacheVerdict?
     package internal(set) var rejectedFaults: [FieldFault] = []
     var rejectedGeneration: Int64?
     /// Everything the sources of notices have said.

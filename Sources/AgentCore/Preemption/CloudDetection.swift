@@ -30,16 +30,21 @@ package enum CloudDetection {
     }
 
     private static func fromFirmware(_ evidence: CloudEvidence) -> Cloud? {
-        let vendor = evidence.systemVendor ?? ""
-        let product = evidence.productName ?? ""
-        let tag = evidence.chassisAssetTag ?? ""
-        if vendor == "Amazon EC2" || tag == "Amazon EC2" || evidence.biosVendor == "Amazon EC2" { return .aws }
-        if vendor == "Xen", evidence.biosVersion?.lowercased().contains("amazon") == true { return .aws }
-        if product == "Google Compute Engine" || vendor == "Google" { return .gcp }
+        let vendor = plain(evidence.systemVendor)
+        let product = plain(evidence.productName)
+        let tag = plain(evidence.chassisAssetTag)
+        if [vendor, tag, plain(evidence.biosVendor)].contains("amazon ec2") { return .aws }
+        if vendor == "xen", plain(evidence.biosVersion).contains("amazon") { return .aws }
+        if product == "google compute engine" || vendor == "google" { return .gcp }
         if tag == azureAssetTag { return .azure }
-        if tag == "OracleCloud.com" { return .oracle }
-        if product == "Alibaba Cloud ECS" || vendor == "Alibaba Cloud" { return .alibaba }
-        if vendor == "Tencent Cloud" { return .tencent }
+        if tag == "oraclecloud.com" { return .oracle }
+        if product == "alibaba cloud ecs" || vendor == "alibaba cloud" { return .alibaba }
+        if vendor == "tencent cloud" { return .tencent }
         return nil
+    }
+
+    /// Firmware pads its strings with blanks, and vendors have changed their capitals.
+    private static func plain(_ text: String?) -> String {
+        (text ?? "").split(whereSeparator: \.isWhitespace).joined(separator: " ").lowercased()
     }
 }

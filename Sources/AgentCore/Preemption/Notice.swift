@@ -98,6 +98,8 @@ package struct SourceHealth: Equatable, Sendable {
 package enum SourceFinding: Equatable, Sendable {
     /// It is asked from now on.
     case begun
+    /// It is not asked any more: this is not its cloud.
+    case ended
     /// Everything that is pending under this key; what is not among it is not pending any more.
     case listed(key: String, [Sighting])
     /// The same of a key beside the one that matters: it says nothing about whether the source can see.

@@ -50,6 +50,8 @@ package struct NoticeBoard: Equatable, Sendable {
 
     package private(set) var sources: [SourceHealth] = []
     package private(set) var notice: Notice?
+    /// Its deadline as it was told last: steps that are each too small to tell add up.
+    private var told: BootInstant?
     private var entries: [Entry] = []
     /// Origins whose notice lapsed, as they are shown since: AWS goes on showing a time that is over.
     private var lapsed: [String: Showing] = [:]
@@ -65,7 +67,7 @@ package struct NoticeBoard: Equatable, Sendable {
     /// Takes over what an earlier agent of this boot persisted. Its source may have taken it back meanwhile, so it has
     /// to be shown again like any other.
     package mutating func resume(_ earlier: Notice) {
-        notice = earlier
+        (notice, told) = (earlier, earlier.deadline)
         guard let key = earlier.origin.split(separator: "/").first.map(String.init) else { return }
         let sighting = Sighting(earlier.kind, origin: earlier.origin, deadline: earlier.deadline, word: earlier.word)
         let shown = Showing(deadline: earlier.deadline, at: earlier.firstSeenAt)
@@ -76,6 +78,10 @@ package struct NoticeBoard: Equatable, Sendable {
         switch finding {
         case .begun:
             _ = index(of: source, at: now)
+            return []
+        case .ended:
+            // What it has shown stands: nobody has taken it back.
+            sources.removeAll { $0.name == source }
             return []
         case .failed(let reason): return failed(source, reason, at: now)
         case .listed(let key, let sightings):
@@ -88,6 +94,11 @@ package struct NoticeBoard: Equatable, Sendable {
             self.place = place.completed(by: self.place)
             return []
         }
+    }
+
+    /// Of each source that speaks of the end, under its own name: whoever it was first, any of them may wait for a word.
+    package func ids(at now: BootInstant) -> [String] {
+        entries.filter(\.endsTheNode).map { made($0.sighting, $0.source, at: now).id }
     }
 
     /// To be called when the notice's deadline is `lapsesAfter` ago.
@@ -166,7 +177,11 @@ extension NoticeBoard {
         let fresh = made(sighting, source, at: now)
         guard sighting.kind.endsTheNode else { return [.advised(fresh)] }
         guard notice == nil else { return hasten(to: fresh.deadline, because: sighting) }
-        notice = fresh
+        return begin(fresh)
+    }
+
+    private mutating func begin(_ fresh: Notice) -> [Change] {
+        (notice, told) = (fresh, fresh.deadline)
         return [.began(fresh)]
     }
 
@@ -203,7 +218,8 @@ extension NoticeBoard {
 
     private mutating func hasten(to deadline: BootInstant, because sighting: Sighting) -> [Change] {
         guard var sooner = notice, deadline < sooner.deadline else { return [] }
-        let isWorthTelling = sooner.deadline - deadline >= .seconds(1)
+        let isWorthTelling = (told ?? sooner.deadline) - deadline >= .seconds(1)
+        if isWorthTelling { told = deadline }
         sooner.deadline = deadline
         // A reboot in a quarter of an hour, and then an eviction: what ends the node is the eviction. That the system
         // goes down says less than any reason before it.
@@ -244,10 +260,11 @@ extension NoticeBoard {
         return entries.count < before ? withdrawUnlessOthersSpeak(at: now) : []
     }
 
-    /// As long as another source speaks of an end that is about to come, nothing is taken back and nothing lengthens.
+    /// As long as somebody speaks of an end that is about to come, or of one at the same time under another name,
+    /// nothing is taken back and nothing lengthens.
     private mutating func withdrawUnlessOthersSpeak(at now: BootInstant) -> [Change] {
         guard let notice else { return [] }
-        let soon = now + place.cloud.longestNotice
+        let soon = max(now + place.cloud.longestNotice, notice.deadline + Self.jump)
         if entries.contains(where: { $0.endsTheNode && deadline(of: $0.sighting, at: now) <= soon }) { return [] }
         self.notice = nil
         return [.withdrawn(notice)] + beginNearest(at: now)
@@ -258,8 +275,6 @@ extension NoticeBoard {
         let left = entries.filter(\.endsTheNode)
         let nearest = left.min { deadline(of: $0.sighting, at: now) < deadline(of: $1.sighting, at: now) }
         guard let nearest else { return [] }
-        let next = made(nearest.sighting, nearest.source, at: now)
-        notice = next
-        return [.began(next)]
+        return begin(made(nearest.sighting, nearest.source, at: now))
     }
 }

@@ -44,6 +44,7 @@ package struct NodeSnapshot: Equatable, Sendable {
     package var failureExit: EngineExit?
     package var preflight: PreflightReport?
     package var download: ModelDownload?
+    package var caches: CacheVerdict?
     /// How the weights of this start came, as far as they have; nil before.
     package var load: LoadSummary?
     package var rejectedFaults: [FieldFault]
@@ -90,7 +91,7 @@ extension NodeMachine {
             phase: timeline.marks.last?.phase, model: assignment?.model, progress: progress,
             estimate: estimate(at: now), timeline: timeline, account: account(at: now),
             timings: timings, engine: engine, failure: failure, failureExit: failureExit,
-            preflight: preflight, download: download, load: load,
+            preflight: preflight, download: download, caches: caches, load: load,
             rejectedFaults: rejectedFaults, next: next, controlPlaneError: controlPlaneError,
             isPartitioned: partition != nil, versions: versions, isServing: isServing, takenAt: now,
             notice: preemption, noticeSources: notices.sources, place: notices.place, storageError: storageError,

@@ -56,7 +56,7 @@ struct CacheWriter {
     }
 
     /// In which factors this start differs from the most similar one that has caches in the store.
-    func nearest() async throws(CacheTrouble) -> String? {
+    func nearest() async throws(CacheTrouble) -> [String]? {
         let found = try await asking { () async throws(StoreTrouble) in try await store.entries() }
         let newest = (found ?? [:]).keys.sorted { $0.lastUse > $1.lastUse }.prefix(Self.looks)
         var closest: [String]?
@@ -70,7 +70,7 @@ struct CacheWriter {
             let differences = CacheKey.differences(key.factors, manifest.factors)
             if differences.count < closest?.count ?? .max { closest = differences }
         }
-        return closest.map { "the nearest start that has some differs in \($0.joined(separator: ", "))" }
+        return closest
     }
 
     private func read(_ number: Int, bytes: UInt64) throws(CacheTrouble) -> [UInt8] {

@@ -8,6 +8,7 @@ internal import Locking
 actor CarriedCaches {
     /// A start that can be compared with what is carried.
     private struct Start {
+        var generation: Int64
         var key: CacheKey
         var store: CacheStore
         var secret: Secret
@@ -65,7 +66,7 @@ actor CarriedCaches {
             let reader = CacheKeyReader(settings: settings, ports: ports)
             let key = try await reader.key(of: assignment, on: install)
             let store = reader.store(caches, assignment)
-            start = Start(key: key, store: store, secret: caches.signingKey)
+            start = Start(generation: assignment.generation, key: key, store: store, secret: caches.signingKey)
             guard
                 let bytes = try await asking({ () async throws(StoreTrouble) in
                     try await store.manifest(key.digest, deadline: self.patience)
@@ -147,44 +148,50 @@ actor CarriedCaches {
     // MARK: After READY
 
     /// Says whether the carried caches were used; carries what this start has made where there were none.
-    func settle() async {
+    func settle(_ say: @Sendable (Int64, CacheVerdict) -> Void) async {
         guard let start, let caches = settings.caches, let carrier = ports.cacheCarrier else { return }
         self.start = nil
         do throws(CacheTrouble) {
             try await filing { () async throws(FileFailure) in try await carrier.pack() }
             let packed = try index(in: carrier.outgoing)
-            try await judgeAndCarry(start, packed, caches, carrier)
+            let writer = CacheWriter(
+                store: start.store, key: start.key, ports: ports, caches: caches, folder: carrier.outgoing)
+            let verdict = try await verdict(on: start, packed, writer, carrier)
+            say(start.generation, verdict)
+            try await carry(start, packed, verdict, writer)
         } catch {
             if !Task.isCancelled { ports.log.write(.warning, "caches are not carried: \(error.words)") }
         }
         await carrier.clean()
     }
 
-    private func judgeAndCarry(
-        _ start: Start, _ packed: CacheBundle, _ caches: CacheSettings, _ carrier: any CacheCarrier
-    ) async throws(CacheTrouble) {
-        let writer = CacheWriter(
-            store: start.store, key: start.key, ports: ports, caches: caches, folder: carrier.outgoing)
+    private func verdict(
+        on start: Start, _ packed: CacheBundle, _ writer: CacheWriter, _ carrier: any CacheCarrier
+    ) async throws(CacheTrouble) -> CacheVerdict {
+        var verdict = CacheVerdict(after: start.outcome, key: start.key.digest)
         if let restored = start.restored {
             let use = CacheUse(signs.withLock { $0 }, carried: restored.bundle.files, present: packed.files)
-            switch use {
-            case .loaded: ports.log.write(.notice, "carried caches were used: the engine loaded what it would compile")
-            case .nothingNew: ports.log.write(.notice, "carried caches were used: nothing was compiled anew")
-            case .compiled(let count):
-                let differences = CompileFactors.differences(
-                    carried: factors(restored.bundle, carrier.incoming), present: factors(packed, carrier.outgoing))
-                let reason = differences.isEmpty ? "vLLM tells no factor" : differences.joined(separator: ", ")
-                ports.log.write(
-                    .warning, "carried caches were not used: \(count) files were compiled anew; differs: \(reason)")
-            }
-            guard case .compiled = use else { return try await writer.touch(restored) }
-        } else if case .absent = start.outcome {
-            if let words = try await writer.nearest() { ports.log.write(.info, "carried caches: \(words)") }
-        } else {
-            // There is something that could not be believed or fetched: only who can read it may replace it.
-            guard case .refused = start.outcome else { return }
+            verdict.judge(use)
+            guard case .compiled = use else { return verdict }
+            let names = CompileFactors.differences(
+                carried: factors(restored.bundle, carrier.incoming), present: factors(packed, carrier.outgoing))
+            verdict.name(differences: names)
+        } else if case .absent = start.outcome, let names = try await writer.nearest() {
+            verdict.name(differences: names)
         }
-        try await writer.carry(packed)
+        return verdict
+    }
+
+    private func carry(
+        _ start: Start, _ packed: CacheBundle, _ verdict: CacheVerdict, _ writer: CacheWriter
+    ) async throws(CacheTrouble) {
+        switch verdict.outcome {
+        case .used:
+            if let restored = start.restored { try await writer.touch(restored) }
+        case .notUsed, .absent, .refused: try await writer.carry(packed)
+        // There is something that could not be fetched: only who can read it may replace it.
+        case .failed, .late: break
+        }
     }
 
     /// vLLM's own account of what its keys were made of; small, and where the compiler of vLLM was used.

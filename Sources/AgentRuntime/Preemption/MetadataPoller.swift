@@ -14,7 +14,9 @@ struct MetadataPoller: Sendable {
 
     func run(_ source: any MetadataSource) async {
         var source = source
-        inbox.send(.preemption(.found(.begun, source: source.name)))
+        let name = source.name
+        inbox.send(.preemption(.found(.begun, source: name)))
+        defer { inbox.send(.preemption(.found(.ended, source: name))) }
         while !Task.isCancelled {
             for id in approvals.take(source.name) { source.approve(noticeID: id) }
             switch source.next(at: clocks.now()) {

@@ -9,11 +9,13 @@ struct RequestCounter: Sendable {
     private static let waiting = "vllm:num_requests_waiting"
 
     let base: String
+    /// vLLM has `/load` always; what does not count there says zero, which would end requests in flight.
+    let tracksLoad: Bool
     let http: any HTTPClient
 
     /// nil where the engine does not say: it is unknown then, and never zero.
     func count() async -> Int? {
-        if let load = await get("/load"), let document = try? JSONValue.parse(load),
+        if tracksLoad, let load = await get("/load"), let document = try? JSONValue.parse(load),
             let count = document["server_load"]?.integerValue
         {
             return Int(clamping: max(0, count))

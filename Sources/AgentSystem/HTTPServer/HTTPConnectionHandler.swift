@@ -1,14 +1,17 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 
-/// One connection: answers requests in their order, one at a time, and reads no more while an answer is on its way.
+/// One connection: answers requests in their order, and reads no more while an answer is on its way.
 ///
-/// What a client can make the server hold is therefore what one read brings (`bytesPerRead`) plus one answer.
+/// What a client can make the server hold is therefore what one read brings (`bytesPerRead`), and `bytesPerWrite` of
+/// answers or a single one.
 final class HTTPConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = ByteBuffer
 
     static let bytesPerRead = 4096
+    private static let bytesPerWrite = 16 << 10
     /// A read holds fewer requests than this; more can only come from a client that has already gone away.
     private static let maximumQueue = 512
 
@@ -22,58 +25,56 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
     }
 
     private let context: HTTPServerContext
-    private var admission = HTTPConnectionTable.Admission.closed
     private var channelContext: ChannelHandlerContext?
     private var reader: HTTPRequestReader
     private var queue = CircularBuffer<HTTPRequestReader.Item>()
     private var phase = Phase.reading
     private var hasAnswered = false
-    private var deadline = NIODeadline.now()
+    /// When it will be closed unless something is done by then.
+    private(set) var deadline = NIODeadline.now()
     private var timer: Scheduled<Void>?
 
-    init(_ context: HTTPServerContext, peer: String) {
+    init(_ context: HTTPServerContext) {
         self.context = context
-        reader = HTTPRequestReader(maximumBodyBytes: context.limits.bodyBytes, peer: peer)
+        reader = HTTPRequestReader(maximumBodyBytes: context.limits.bodyBytes)
     }
 
-    /// When a connection that has nothing to do will be closed for it; nil while it has something to do.
-    var idleDeadline: NIODeadline? {
+    /// It was answered, and has asked for nothing since.
+    var isIdle: Bool {
         switch phase {
-        case .reading: hasAnswered && reader.isBetweenRequests && queue.isEmpty ? deadline : nil
-        case .answering: nil
-        case .lingering: deadline
+        case .reading: hasAnswered && reader.isBetweenRequests && queue.isEmpty
+        case .answering: false
+        case .lingering: true
         }
     }
 
+    /// An answer that its client does not take goes with the connection: the kernel would keep it for as long as the
+    /// client likes.
     func close() {
-        channelContext?.close(promise: nil)
+        guard let channelContext else { return }
+        if case .answering = phase {
+            _ = (channelContext.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        }
+        channelContext.close(promise: nil)
     }
 
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
-        admission = self.context.table.admit(self)
         extendDeadline(by: self.context.limits.idleTimeout)
+        self.context.table.admit(self)
         armTimer(context)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         timer?.cancel()
         channelContext = nil
-        self.context.table.remove(self, admission)
+        self.context.table.remove(self)
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        switch admission {
-        case .served:
-            context.read()
-        case .refused:
-            queue.append(.refusal(.tooManyConnections, includesBody: true))
-            proceed(context)
-        case .closed:
-            context.close(promise: nil)
-        }
+        context.read()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -111,28 +112,39 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
 
     private func answerQueue(_ context: ChannelHandlerContext) {
         // A write that completes at once leaves the phase at `reading`, and the loop goes on.
-        while case .reading = phase, let item = queue.popFirst() {
-            switch item {
-            case .request(let request, let isLast):
-                write(self.context.handler(request), includesBody: request.method != .head, isLast: isLast, context)
-            case .refusal(let reply, let includesBody):
-                write(reply, includesBody: includesBody, isLast: true, context)
-            }
+        while case .reading = phase, !queue.isEmpty {
+            let isLast = encodeAnswers()
+            write(self.context.encoder.bytes, isLast: isLast, context)
         }
     }
 
-    private func write(_ reply: ServerReply, includesBody: Bool, isLast: Bool, _ context: ChannelHandlerContext) {
+    /// As many as one write takes. True where the connection ends with them.
+    private func encodeAnswers() -> Bool {
+        var isLast = false
+        context.encoder.begin()
+        while !isLast, context.encoder.bytes.readableBytes < Self.bytesPerWrite, let item = queue.popFirst() {
+            switch item {
+            case .request(let request, let isLastRequest):
+                let reply = context.handler(request)
+                isLast = isLastRequest || context.isEnding
+                context.encoder.append(reply, includesBody: request.method != .head, isLast: isLast)
+            case .refusal(let reply, let includesBody):
+                isLast = true
+                context.encoder.append(reply, includesBody: includesBody, isLast: true)
+            }
+        }
+        return isLast
+    }
+
+    private func write(_ bytes: ByteBuffer, isLast: Bool, _ context: ChannelHandlerContext) {
         phase = .answering
-        let isLast = isLast || self.context.isEnding
-        let buffer = self.context.encoder.encode(
-            reply, includesBody: includesBody, isLast: isLast, allocator: context.channel.allocator)
         let written = context.eventLoop.makePromise(of: Void.self)
         var isSynchronous = true
         written.futureResult.assumeIsolated().whenSuccess { [self] in
             answerIsOut(isLast: isLast, context)
             if !isSynchronous { proceed(context) }
         }
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: written)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
         isSynchronous = false
     }
 
@@ -160,7 +172,7 @@ final class HTTPConnectionHandler: ChannelInboundHandler {
         timer?.cancel()
         timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
             guard deadline <= .now() else { return armTimer(context) }
-            context.close(promise: nil)
+            close()
         }
     }
 }

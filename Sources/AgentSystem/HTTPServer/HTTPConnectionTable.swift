@@ -2,58 +2,37 @@ internal import NIOCore
 
 /// The connections of one server, and who has to go when there are too many. Used on the event loop only.
 final class HTTPConnectionTable {
-    enum Admission {
-        case served
-        /// Over the limit: gets its 503 and nothing else.
-        case refused
-        /// Too many are being refused already.
-        case closed
-    }
-
-    /// Refused connections that may linger at one time.
-    private static let maximumRefused = 32
-
     private let limit: Int
-    private var served: [ObjectIdentifier: HTTPConnectionHandler] = [:]
-    private var refused = 0
+    private var connections: [ObjectIdentifier: HTTPConnectionHandler] = [:]
     private var emptied: (() -> Void)?
 
     init(limit: Int) {
         self.limit = limit
     }
 
-    func admit(_ connection: HTTPConnectionHandler) -> Admission {
-        if served.count >= limit, let idle = longestIdle() {
-            served.removeValue(forKey: ObjectIdentifier(idle))
-            idle.close()
+    /// A new connection is always served, so that ten thousand that only sit there keep nobody out: the one that has
+    /// sat there longest makes room.
+    func admit(_ connection: HTTPConnectionHandler) {
+        if connections.count >= limit, let longest = connections.values.min(by: Self.isBefore) {
+            connections.removeValue(forKey: ObjectIdentifier(longest))
+            longest.close()
         }
-        if served.count < limit {
-            served[ObjectIdentifier(connection)] = connection
-            return .served
-        }
-        guard refused < Self.maximumRefused else { return .closed }
-        refused += 1
-        return .refused
+        connections[ObjectIdentifier(connection)] = connection
     }
 
-    func remove(_ connection: HTTPConnectionHandler, _ admission: Admission) {
-        switch admission {
-        case .served:
-            served.removeValue(forKey: ObjectIdentifier(connection))
-            if served.isEmpty { tellEmptied() }
-        case .refused: refused -= 1
-        case .closed: break
-        }
+    func remove(_ connection: HTTPConnectionHandler) {
+        connections.removeValue(forKey: ObjectIdentifier(connection))
+        if connections.isEmpty { tellEmptied() }
     }
 
     func closeIdle() {
-        for connection in served.values where connection.idleDeadline != nil { connection.close() }
+        for connection in connections.values where connection.isIdle { connection.close() }
     }
 
     /// Calls back once, maybe at once.
     func whenEmpty(_ emptied: @escaping () -> Void) {
         self.emptied = emptied
-        if served.isEmpty { tellEmptied() }
+        if connections.isEmpty { tellEmptied() }
     }
 
     private func tellEmptied() {
@@ -61,15 +40,9 @@ final class HTTPConnectionTable {
         emptied = nil
     }
 
-    private func longestIdle() -> HTTPConnectionHandler? {
-        var longest: (connection: HTTPConnectionHandler, deadline: NIODeadline)?
-        for connection in served.values {
-            guard let deadline = connection.idleDeadline, deadline < longest?.deadline ?? .distantFuture else {
-                continue
-            }
-            longest = (connection, deadline)
-        }
-        return longest?.connection
+    /// Who waits for nothing goes before who has not said, or not taken, everything.
+    private static func isBefore(_ one: HTTPConnectionHandler, _ other: HTTPConnectionHandler) -> Bool {
+        one.isIdle == other.isIdle ? one.deadline < other.deadline : one.isIdle
     }
 }
 

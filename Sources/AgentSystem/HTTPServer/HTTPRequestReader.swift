@@ -20,12 +20,10 @@ struct HTTPRequestReader {
     }
 
     private let maximumBodyBytes: Int
-    private let peer: String
     private var state = State.head
 
-    init(maximumBodyBytes: Int, peer: String) {
+    init(maximumBodyBytes: Int) {
         self.maximumBodyBytes = maximumBodyBytes
-        self.peer = peer
     }
 
     /// No part of a request is in.
@@ -58,20 +56,19 @@ struct HTTPRequestReader {
     }
 
     private mutating func begin(_ head: HTTPRequestHead) -> Item? {
+        let headers = Headers(head.headers)
         // RFC 9112 §3.2: exactly one Host in HTTP/1.1.
-        guard head.version == .http1_0 || head.headers[canonicalForm: "host"].count == 1 else {
-            return refuse(.malformed)
-        }
+        guard head.version == .http1_0 || headers.hosts == 1 else { return refuse(.malformed) }
         guard let method = ServerRequest.Method(rawValue: head.method.rawValue) else {
             return refuse(.methodNotAllowed)
         }
-        let declared = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-        guard declared <= maximumBodyBytes else {
+        guard headers.declaredLength <= maximumBodyBytes else {
             return refuse(.contentTooLarge, includesBody: method != .head)
         }
+        let request = ServerRequest(
+            method: method, path: Self.path(of: head.uri), authorization: headers.authorization)
         // The parser stops at a request to change protocols, so nothing can follow it.
-        let isLast = !head.isKeepAlive || head.headers.contains(name: "upgrade")
-        state = .body(.request(request(method, head), isLast: isLast), bytes: 0)
+        state = .body(.request(request, isLast: headers.isUpgrade || !head.isKeepAlive), bytes: 0)
         return nil
     }
 
@@ -80,21 +77,35 @@ struct HTTPRequestReader {
         return .refusal(reply, includesBody: includesBody)
     }
 
-    private func request(_ method: ServerRequest.Method, _ head: HTTPRequestHead) -> ServerRequest {
-        let (path, query) = Self.split(target: head.uri)
-        var headers: [String: String] = [:]
-        for (name, value) in head.headers { headers[name.lowercased()] = value }
-        return ServerRequest(method: method, path: path, query: query, headers: headers, peer: peer)
-    }
-
-    /// `/path?query`, or with scheme and authority before it (RFC 9112 §3.2.2).
-    static func split(target: String) -> (path: String, query: String) {
+    /// Without the query, and without scheme and authority before it (RFC 9112 §3.2.2).
+    private static func path(of target: String) -> String {
         var rest = Substring(target)
         if !rest.utf8.starts(with: "/".utf8), let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) {
             let afterScheme = rest[slash...].drop { $0 == "/" }
             rest = afterScheme[(afterScheme.utf8.firstIndex(of: UInt8(ascii: "/")) ?? afterScheme.endIndex)...]
         }
-        guard let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (String(rest), "") }
-        return (String(rest[..<mark]), String(rest[rest.utf8.index(after: mark)...]))
+        return String(rest[..<(rest.utf8.firstIndex(of: UInt8(ascii: "?")) ?? rest.endIndex)])
+    }
+
+    /// What matters of them, found in one pass.
+    private struct Headers {
+        var hosts = 0
+        /// The parser refuses a second one.
+        var declaredLength = 0
+        var isUpgrade = false
+        var authorization: String?
+
+        init(_ headers: HTTPHeaders) {
+            for (name, value) in headers {
+                // Most names have another length, and are not looked at any further.
+                switch name.utf8.count {
+                case 4 where name.lowercased() == "host": hosts += 1
+                case 7 where name.lowercased() == "upgrade": isUpgrade = true
+                case 13 where name.lowercased() == "authorization": authorization = value
+                case 14 where name.lowercased() == "content-length": declaredLength = Int(value) ?? 0
+                default: break
+                }
+            }
+        }
     }
 }

@@ -5,12 +5,18 @@ final class HTTPServerContext {
     let limits: HeartbeatServerLimits
     let handler: @Sendable (ServerRequest) -> ServerReply
     let table: HTTPConnectionTable
+    /// nil for a server without TLS.
+    let identity: TLSIdentity?
     var encoder = HTTPReplyEncoder()
     /// The next answer of each connection is its last.
     private(set) var isEnding = false
 
-    init(limits: HeartbeatServerLimits, handler: @escaping @Sendable (ServerRequest) -> ServerReply) {
+    init(
+        limits: HeartbeatServerLimits, identity: TLSIdentity?,
+        handler: @escaping @Sendable (ServerRequest) -> ServerReply
+    ) {
         self.limits = limits
+        self.identity = identity
         self.handler = handler
         table = HTTPConnectionTable(limit: limits.connections)
     }

@@ -17,19 +17,26 @@ package final class HeartbeatServer: Sendable {
     private let host: String
     private let port: UInt16
     private let limits: HeartbeatServerLimits
+    private let tls: TLSFiles?
+    private let complain: @Sendable (String) -> Void
     private let handler: @Sendable (ServerRequest) -> ServerReply
     private let running = Mutex<Running?>(nil)
 
     /// `host`: an IP address. `port`: 0 for any free one. `handler` is called on the event loop and must not block.
+    /// `tls`: nil for a server without it. `complain` hears of certificates that cannot be used.
     package init(
         host: String,
         port: UInt16,
         limits: HeartbeatServerLimits = HeartbeatServerLimits(),
+        tls: TLSFiles? = nil,
+        complain: @escaping @Sendable (String) -> Void = { _ in },
         handler: @escaping @Sendable (ServerRequest) -> ServerReply
     ) {
         self.host = host
         self.port = port
         self.limits = limits
+        self.tls = tls
+        self.complain = complain
         self.handler = handler
     }
 
@@ -81,15 +88,20 @@ package final class HeartbeatServer: Sendable {
 
     /// Made on the loop and used nowhere else: with one loop, every connection runs there.
     private func makeContext(on loop: any EventLoop) -> EventLoopFuture<NIOLoopBound<HTTPServerContext>> {
-        let (limits, handler) = (limits, handler)
-        return loop.submit { NIOLoopBound(HTTPServerContext(limits: limits, handler: handler), eventLoop: loop) }
+        loop.submit { [limits, tls, complain, handler] in
+            let identity = tls.map { TLSIdentity($0, complain: complain) }
+            let context = HTTPServerContext(limits: limits, identity: identity, handler: handler)
+            return NIOLoopBound(context, eventLoop: loop)
+        }
     }
 
     private func bootstrap(
         _ group: MultiThreadedEventLoopGroup, _ context: EventLoopFuture<NIOLoopBound<HTTPServerContext>>
     ) -> ServerBootstrap {
         ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 256)
+            // A crowd must not fill the queue in front of a health check: who finds it full asks again a second later.
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.maxMessagesPerRead, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try Self.markCloseOnExec(channel) }
@@ -113,10 +125,16 @@ package final class HeartbeatServer: Sendable {
         decoderLimits.maxHeaderListSize = context.limits.headerBytes
         let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)
         let pipeline = channel.pipeline.syncOperations
+        if let identity = context.identity {
+            // Who connects meanwhile is hung up on.
+            guard let session = identity.makeSession() else { throw NoCertificate() }
+            try pipeline.addHandler(TLSHandler(session))
+        }
         try pipeline.addHandler(ByteToMessageHandler(decoder))
-        try pipeline.addHandler(
-            HTTPConnectionHandler(context, peer: channel.remoteAddress?.ipAddress ?? "unknown"))
+        try pipeline.addHandler(HTTPConnectionHandler(context))
     }
+
+    private struct NoCertificate: Error {}
 
     /// NIO's `accept4` and `socket` lack the flag.
     private static func markCloseOnExec(_ channel: any Channel) throws {

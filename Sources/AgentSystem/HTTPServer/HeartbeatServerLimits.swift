@@ -3,8 +3,7 @@ package struct HeartbeatServerLimits: Sendable {
     package var headerBytes = 16 << 10
     /// A body this long is read and dropped; more is answered 413.
     package var bodyBytes = 4 << 10
-    /// Served at one time; the next one takes the place of a connection that waits for its client to ask again,
-    /// or is answered 503.
+    /// At one time; the next one takes the place of the one that has been idle, or else busy, for longest.
     package var connections = 256
     /// For the client to send a whole request, and for it to take a whole answer.
     package var idleTimeout = Duration.seconds(10)

@@ -5,8 +5,7 @@ extension ServerReply {
     static let malformed = refusal(400, "Bad Request", "this is not an HTTP/1.1 request")
     static let contentTooLarge = refusal(413, "Content Too Large", "requests have no body here")
     static let headersTooLarge = refusal(431, "Request Header Fields Too Large", "send fewer or shorter headers")
-    static let tooManyConnections = refusal(
-        503, "Service Unavailable", "too many connections; try again", headers: [Header("retry-after", "1")])
+    static let encryptionRequired = refusal(400, "Bad Request", "this port speaks TLS: use https")
 
     private static func refusal(
         _ status: Int, _ title: String, _ detail: String, headers: [Header] = []

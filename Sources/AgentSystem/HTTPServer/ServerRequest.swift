@@ -1,4 +1,4 @@
-/// A request the server has read in full. Its body, if it had one, was dropped.
+/// A request the server has read in full. Its body, if it had one, was dropped, and so was the query.
 package struct ServerRequest: Equatable, Sendable {
     package enum Method: String, Sendable {
         case get = "GET"
@@ -7,20 +7,14 @@ package struct ServerRequest: Equatable, Sendable {
     }
 
     package var method: Method
-    /// As sent, without the query; nothing is percent-decoded.
+    /// As sent; nothing is percent-decoded.
     package var path: String
-    /// What follows `?`, as sent; empty where there is none.
-    package var query: String
-    /// Names in lower case; a repeated header keeps its last value.
-    package var headers: [String: String]
-    /// The client's IP address.
-    package var peer: String
+    /// The header, where there is one; of several the last.
+    package var authorization: String?
 
-    package init(method: Method, path: String, query: String, headers: [String: String], peer: String) {
+    package init(method: Method, path: String, authorization: String? = nil) {
         self.method = method
         self.path = path
-        self.query = query
-        self.headers = headers
-        self.peer = peer
+        self.authorization = authorization
     }
 }

@@ -32,7 +32,7 @@ struct HostedEngines {
 }
 
 extension ChildEngineHost {
-    package var parksBeside: Bool { true }
+    package var placeOfWaiting: EnginePlace? { nil }
 
     package func park(_ launch: EngineLaunch) async {
         let life = makeLife(record: standbyRecord, events: nil)

@@ -9,11 +9,14 @@ package final class SystemdEngineHost: EngineHost {
     private let path: String
     private let executor = QueueExecutor(label: "io.crosslogic.engine-host")
     let door: EngineDoor
-    private let exit: UnitExit
+    let parkingExecutor = QueueExecutor(label: "io.crosslogic.engine-parking")
+    let parkingDoor: EngineDoor
+    let exit: UnitExit
     private let looks: UnitLooks
     private let current = Mutex<UnitLife?>(nil)
-    /// Invocation of the engine that waits.
-    let waiting = Mutex<String?>(nil)
+    let waiting = Mutex<Waiting?>(nil)
+    /// Where one is being started that will wait.
+    let parking = Mutex<EnginePlace?>(nil)
     private let seen = Mutex<[EngineProcess]>([])
     private let traffic = Mutex(TrafficCount())
 
@@ -24,6 +27,7 @@ package final class SystemdEngineHost: EngineHost {
         self.clocks = clocks
         self.path = path
         door = EngineDoor(path, on: executor)
+        parkingDoor = EngineDoor(path, on: parkingExecutor)
         exit = UnitExit(path)
         looks = UnitLooks(path)
     }
@@ -37,32 +41,50 @@ package final class SystemdEngineHost: EngineHost {
 
     package func run(_ launch: EngineLaunch) -> AsyncStream<EngineHostEvent> {
         // The unit reads what the launch says from the files that its preparation has written.
-        let (life, stream) = makeLife()
+        let (life, stream) = makeLife(at: launch.place)
+        current.withLock { $0 = life }
         exit.open()
+        if launch.go != nil { openParkingDoor() }
         executor.queue.async {
-            let waits = self.takeWaiting()
+            let waits = self.takeWaiting()?.place == launch.place
             life.assumeIsolated { $0.start(waits: waits) }
         }
         look()
         return stream
     }
 
-    var isBusy: Bool { current.withLock { $0 != nil } }
+    private var isBusy: Bool { placeOfCurrent != nil }
+    var placeOfCurrent: EnginePlace? { current.withLock { $0 }?.place }
 
     package func adopt(startedAfter limit: BootInstant) async -> AdoptedEngine? {
         await onQueue { self.adoptOnQueue(startedAfter: limit) }
     }
 
     private func adoptOnQueue(startedAfter limit: BootInstant) -> AdoptedEngine? {
-        guard var status = status() else { return nil }
-        if let go = GoRecord.load(), go.invocation == status.invocation { status.startedAt = go.at }
-        guard status.startedAt >= limit else { return nil }
-        guard status.isThere || ExitRecord.load()?.invocation == status.invocation else { return nil }
-        let (life, stream) = makeLife()
+        guard let (place, status) = engineOfRecord(), status.startedAt >= limit,
+            status.isThere || ExitRecord.load(place)?.invocation == status.invocation
+        else { return nil }
+        let (life, stream) = makeLife(at: place)
+        current.withLock { $0 = life }
         exit.open()
         life.assumeIsolated { $0.follow(status) }
+        // One that waited for that agent; whether one is still wanted is for this agent's settings to say.
+        _ = endUnit(at: place.other)
         look()
-        return AdoptedEngine(pid: status.mainPID, startedAt: status.startedAt, events: stream)
+        var engine = AdoptedEngine(pid: status.mainPID, startedAt: status.startedAt, events: stream)
+        engine.place = place
+        return engine
+    }
+
+    /// The other unit may hold one that only waits.
+    private func engineOfRecord() -> (EnginePlace, UnitStatus)? {
+        guard let record = ExecutionRecord.load() else { return nil }
+        for place in EnginePlace.allCases {
+            guard var status = status(place), let start = record.start(of: status, at: place) else { continue }
+            status.startedAt = start
+            return (place, status)
+        }
+        return nil
     }
 
     package var execution: String? { current.withLock { $0 }?.execution.withLock { $0 } }
@@ -78,27 +100,31 @@ package final class SystemdEngineHost: EngineHost {
     }
 
     package func removeLeftovers() async -> [Int32] {
-        let leftover = await onQueue { () -> Ending? in
-            // While an engine of ours runs or waits, the unit is that one.
-            guard !self.isBusy, self.waiting.withLock({ $0 }) == nil else { return nil }
-            return self.endUnit()
+        let leftovers = await onQueue { () -> [Ending] in
+            // While an engine of ours runs or waits, the units are those.
+            guard !self.isBusy, self.waiting.withLock({ $0 }) == nil else { return [] }
+            return EnginePlace.allCases.compactMap { self.endUnit(at: $0) }
         }
-        guard let leftover else { return [] }
-        for await _ in leftover.events {}
-        return [leftover.pid]
+        for leftover in leftovers { for await _ in leftover.events {} }
+        return leftovers.map(\.pid)
+    }
+
+    struct Waiting: Equatable {
+        var place: EnginePlace
+        var invocation: String
     }
 
     struct Ending {
         var pid: Int32
-        /// They hold it until it is gone.
+        /// Held until it is gone.
         var life: UnitLife
         var events: AsyncStream<EngineHostEvent>
     }
 
     /// On the queue: kills whatever the unit is. nil where it is nothing.
-    func endUnit() -> Ending? {
-        guard let status = status(), status.isThere else { return nil }
-        let (life, stream) = makeLife()
+    func endUnit(at place: EnginePlace) -> Ending? {
+        guard let status = status(place), status.isThere else { return nil }
+        let (life, stream) = makeLife(at: place)
         life.assumeIsolated {
             $0.follow(status)
             $0.order(.kill)
@@ -106,34 +132,40 @@ package final class SystemdEngineHost: EngineHost {
         return Ending(pid: status.mainPID ?? 0, life: life, events: stream)
     }
 
-    private func makeLife() -> (UnitLife, AsyncStream<EngineHostEvent>) {
+    private func makeLife(at place: EnginePlace) -> (UnitLife, AsyncStream<EngineHostEvent>) {
         // A few events in an engine's life, and one per process watched: the watches are bounded, and so is this.
         let (stream, events) = AsyncStream.makeStream(of: EngineHostEvent.self)
         let life = UnitLife(
-            on: executor, clocks: clocks, door: door, events: events,
-            over: { [weak self] in
-                self?.current.withLock { $0 = nil }
-                self?.seen.withLock { $0 = [] }
-            })
-        current.withLock { $0 = life }
+            on: executor, clocks: clocks, door: door, place: place, events: events,
+            over: { [weak self] life in self?.forget(life) })
         return (life, stream)
     }
 
-    func status() -> UnitStatus? {
-        guard case .success(let answer) = door.askHere(.status), answer.isDone else { return nil }
+    private func forget(_ life: UnitLife) {
+        let wasCurrent = current.withLock { current in
+            guard current === life else { return false }
+            current = nil
+            return true
+        }
+        if wasCurrent { seen.withLock { $0 = [] } }
+    }
+
+    func status(_ place: EnginePlace) -> UnitStatus? {
+        guard case .success(let answer) = door.askHere(.status, place), answer.isDone else { return nil }
         return UnitStatus(answer.lines)
     }
 
-    private func order(_ verb: EngineDoor.Verb) {
+    private func order(_ verb: EngineDoor.UnitVerb) {
         guard let life = current.withLock({ $0 }) else { return }
         life.ordered.withLock { $0 = verb }
-        exit.ask(verb) { [weak self] in self?.current.withLock { $0 === life } ?? false }
+        exit.ask(verb, life.place) { [weak self] in self?.current.withLock { $0 === life } ?? false }
     }
 
     private var group: ControlGroup? { current.withLock { $0 }?.group.withLock { $0 } }
 
     private func look() {
-        looks.look { [weak self] found in
+        guard let place = current.withLock({ $0 })?.place else { return }
+        looks.look(at: place) { [weak self] found in
             guard let self, let life = current.withLock({ $0 }), let group = life.group.withLock({ $0 }) else { return }
             seen.withLock { $0 = found.map(\.1) }
             let main = found.first?.1.pid

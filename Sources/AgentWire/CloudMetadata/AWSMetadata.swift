@@ -112,13 +112,13 @@ package struct AWSMetadata: MetadataSource {
         switch answer {
         case .failed(let reason, let at):
             if asked == .token { return tokenFailed(at: at) }
+            isSecondTry = false
             return isVital ? [.failed(reason: reason)] : []
         case .response(let response):
             if asked == .token { return take(token: response) }
+            if response.status != 401 { isSecondTry = false }
             switch response.status {
-            case 200:
-                isSecondTry = false
-                return take(body: response)
+            case 200: return take(body: response)
             case 404: return absent()
             case 401: return refused(at: response.at)
             case 429:
@@ -185,7 +185,9 @@ extension AWSMetadata {
 extension AWSMetadata {
     private func absent() -> [SourceFinding] {
         switch asked {
-        case .action, .terminationTime: [.listed(key: "instance-action", [])]
+        case .action: [.listed(key: "instance-action", [])]
+        // There is an action, and nobody can read it. One that stops the machine has no time there.
+        case .terminationTime: [.failed(reason: "answered 200 with an action that is no metadata")]
         case .rebalance: [.noted(key: "rebalance", [])]
         case .maintenance: [.noted(key: "maintenance", [])]
         case .token, .place: []
@@ -211,7 +213,8 @@ extension AWSMetadata {
             guard let events = document.arrayValue ?? (document.field("Code") == nil ? nil : [document]) else {
                 return []
             }
-            return [.noted(key: "maintenance", events.prefix(16).compactMap { Self.event($0, response) })]
+            let pending = events.lazy.compactMap { Self.event($0, response) }
+            return [.noted(key: "maintenance", Array(pending.prefix(16)))]
         case .place(let key): return take(place: key, response)
         }
     }
@@ -224,7 +227,7 @@ extension AWSMetadata {
         }
         let word = document.field("action")?.stringValue.flatMap { $0.isEmpty ? nil : $0 }
         let time = document.field("time")?.stringValue
-        let seconds = time.flatMap { TimeText.parse($0) }
+        let seconds = time.flatMap { TimeText.parse(utc: $0) }
         guard word != nil || seconds != nil else {
             urgent.append(.terminationTime)
             return []
@@ -253,7 +256,7 @@ extension AWSMetadata {
         let time = event.field("NotBefore")?.stringValue ?? ""
         let name = [event.field("EventId")?.stringValue, code, time].compactMap { $0 }.first { !$0.isEmpty }
         guard let name, !isDone(event) else { return nil }
-        let origin = "maintenance/\(name)"
+        let origin = "maintenance/\(name.prefix(128))"
         // Without a time there is nothing to drain towards: it is advice.
         guard let deadline = TimeText.parse(time).flatMap(response.instant) else {
             return Sighting(.rebalance, origin: origin, deadline: nil, word: code)

@@ -6,8 +6,10 @@ package enum AssignmentEnd {
     package static let source = "control_plane"
     private static let key = "end"
 
-    /// nil for what is no assignment document. The answer's own Date counts, as everywhere.
-    package static func finding(in response: MetadataResponse) -> SourceFinding? {
+    /// nil for what is no assignment document. The answer's own Date counts, as everywhere; for a control plane that
+    /// sends none this machine's clock has to do (`wallTime`, seconds since 1970): an end in an hour, or one that never
+    /// comes, must not be taken for one at once.
+    package static func finding(in response: MetadataResponse, wallTime: Double) -> SourceFinding? {
         guard response.status == 200, let document = try? JSONValue.parse(response.body),
             document["generation"]?.integerValue != nil
         else { return nil }
@@ -15,7 +17,7 @@ package enum AssignmentEnd {
         guard let at = end["at"]?.stringValue, let seconds = TimeText.parse(at) else { return nil }
         let kind = end["kind"]?.stringValue.flatMap { NoticeKind(rawValue: $0.lowercased()) } ?? .terminate
         let sighting = Sighting(
-            kind, origin: key, deadline: response.instant(of: seconds), mark: at,
+            kind, origin: key, deadline: response.instant(of: seconds, whenItIs: response.date ?? wallTime), mark: at,
             word: end["reason"]?.stringValue ?? "")
         return .noted(key: key, [sighting])
     }

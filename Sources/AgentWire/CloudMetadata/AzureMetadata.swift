@@ -109,7 +109,8 @@ package struct AzureMetadata: MetadataSource {
         else { return [.failed(reason: response.problem)] }
         var sightings: [Sighting] = []
         var kept: [Event] = []
-        for value in events.prefix(64) {
+        // A placement group may have a hundred machines, all with events of their own.
+        for value in events where kept.count < 64 {
             guard let (sighting, event) = read(value, response) else { continue }
             sightings.append(sighting)
             kept.append(event)
@@ -120,7 +121,7 @@ package struct AzureMetadata: MetadataSource {
 
     private func read(_ value: JSONValue, _ response: MetadataResponse) -> (Sighting, Event)? {
         let type = value.field("EventType")?.stringValue ?? ""
-        let time = TimeText.parse(value.field("NotBefore")?.stringValue ?? "")
+        let time = TimeText.parse(utc: value.field("NotBefore")?.stringValue ?? "")
         // What neither says what it is nor when is no event.
         guard !type.isEmpty || time != nil, isOurs(value) else { return nil }
         let id = value.field("EventId")?.stringValue.flatMap { $0.isEmpty || $0.utf8.count > 128 ? nil : $0 }

@@ -111,12 +111,16 @@ package struct GCPMetadata: MetadataSource {
         return [.listed(key: key.rawValue, sightings)]
     }
 
-    /// Goes into a URL as it is.
+    /// As it goes into a URL: percent-encoded but for letters and digits, whatever a server makes its ETags of.
     private static func usable(_ etag: String) -> String? {
-        let isPlain = etag.utf8.allSatisfy {
-            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+        guard (1...64).contains(etag.utf8.count), etag.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            return nil
         }
-        return isPlain && !etag.isEmpty && etag.utf8.count <= 64 ? etag : nil
+        return etag.utf8.map { byte in
+            let isPlain =
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+            return isPlain ? String(UnicodeScalar(byte)) : "%" + String(byte, radix: 16, uppercase: true)
+        }.joined()
     }
 
     /// nil for a value that is none of the key's.

@@ -79,12 +79,20 @@ package struct MetadataResponse: Equatable, Sendable {
     /// Date counts whole seconds: the result is up to a second late and never early, and the earliest of several
     /// looks comes ever nearer to the truth.
     func instant(of seconds: Double) -> BootInstant? {
-        guard let date = headers["date"].flatMap({ TimeText.parse($0) }) else { return nil }
-        let ahead = seconds - date
-        // Ten years: beyond it the sum could overflow, and nobody announces that.
-        guard ahead.magnitude < 315_576_000 else { return nil }
-        return at + .nanoseconds(Int64(ahead * 1e9))
+        guard let date, (seconds - date).magnitude < Self.farthest else { return nil }
+        return instant(of: seconds, whenItIs: date)
     }
+
+    /// The same where the server's time, in seconds since 1970, is known otherwise; no farther away than ten years.
+    func instant(of seconds: Double, whenItIs date: Double) -> BootInstant {
+        at + .nanoseconds(Int64(min(max(seconds - date, -Self.farthest), Self.farthest) * 1e9))
+    }
+
+    /// Seconds; ten years. Beyond it the sum could overflow, and no cloud announces that.
+    private static let farthest = 315_576_000.0
+
+    /// The server's own Date, in seconds since 1970.
+    var date: Double? { headers["date"].flatMap { TimeText.parse($0) } }
 
     /// In words for operators, without the body: it is whatever somebody else wrote.
     var problem: String { "answered \(status) with a body that is no metadata (\(body.count) bytes)" }

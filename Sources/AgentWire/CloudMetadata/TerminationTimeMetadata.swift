@@ -74,7 +74,8 @@ package struct TerminationTimeMetadata: MetadataSource {
         switch response.status {
         case 404: return [.listed(key: "termination-time", [])]
         case 401, 403:
-            token = nil
+            // Without a token, old or none, it will not answer: the next look begins with one.
+            (token, noTokenUntil) = (nil, nil)
             return [.failed(reason: "answered \(response.status)")]
         case 200:
             guard let line = response.line, let seconds = time(line) else {

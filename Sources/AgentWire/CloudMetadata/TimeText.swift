@@ -8,6 +8,9 @@ package enum TimeText {
         return scanner.startsWithYear ? isoTime(&scanner, zone: nil) : calendarTime(&scanner)
     }
 
+    /// UTC where the text names no zone, as its cloud's manual has it.
+    package static func parse(utc text: some StringProtocol) -> Double? { parse(text) ?? parse(text, inZone: 0) }
+
     /// `2018-08-18 12:05:33` in a zone the text does not name, given in seconds east of Greenwich.
     package static func parse(_ text: some StringProtocol, inZone offset: Int) -> Double? {
         var scanner = TimeScanner(text.utf8)

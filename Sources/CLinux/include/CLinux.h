@@ -100,6 +100,13 @@ int64_t clinux_suspended(void);
 /// What the kernel refuses is left as it is.
 void clinux_background_thread(void);
 
+/// Numbers of the processors that the calling thread may run on, rising, `capacity` at most. Their count, or -1 and errno.
+int clinux_allowed_processors(int *numbers, int capacity);
+
+/// From now on every thread of this process, and each that they make, runs on these processors only; so do programs that
+/// it executes. 0, or -1 and errno.
+int clinux_keep_to_processors(const int *numbers, int count);
+
 /// Asks the kernel to have a part of a file in its page cache; the reading may go on afterwards. 0, or -1 and errno.
 int clinux_read_ahead(int file, int64_t offset, size_t count);
 

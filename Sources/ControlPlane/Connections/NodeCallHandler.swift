@@ -37,6 +37,8 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let handOver: (Bool) -> Void
     private var context: ChannelHandlerContext?
     private var received: ByteBuffer?
+    /// `received` is the buffer of the channel's reads, which has a second one made where it is kept.
+    private var isBorrowed = false
     private var phase = Phase.reading
     /// The body is not complete.
     private var announced: NodeCall?
@@ -83,14 +85,31 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = unwrapInboundIn(data)
         if case .over = phase { return context.fireChannelRead(data) }
-        if received?.writeBuffer(&bytes) == nil { received = bytes }
+        take(unwrapInboundIn(data))
         // More than a call and what a client may have sent ahead of its answer.
         guard let count = received?.readableBytes, count <= 2 * EventBatch.maximumBytes else {
             return context.close(promise: nil)
         }
         proceed()
+        giveBack(context)
+    }
+
+    private func take(_ bytes: ByteBuffer) {
+        guard received != nil else {
+            (received, isBorrowed) = (bytes, true)
+            return
+        }
+        received?.writeImmutableBuffer(bytes)
+    }
+
+    /// What is not answered yet is copied: the channel goes on with the one small buffer that it has.
+    private func giveBack(_ context: ChannelHandlerContext) {
+        guard isBorrowed, let rest = received else { return }
+        isBorrowed = false
+        var own = context.channel.allocator.buffer(capacity: max(announced?.totalBytes ?? 0, rest.readableBytes))
+        own.writeImmutableBuffer(rest)
+        received = own
     }
 
     // MARK: Calls
@@ -221,13 +240,19 @@ extension NodeCallHandler {
         guard case .polling(let poll) = phase else { return }
         gateway.watchers.remove(poll.watch, of: poll.node)
         switch gateway.news(of: poll.node, known: poll.known) {
-        case .none(let etag): answer(.unchanged(etag))
+        case .none(let etag): answerPoll(.unchanged(etag))
         case .revoked: answer(.problem(.revoked(poll.node)))
         case .unknown: answer(.problem(.notFound("there is no node \(poll.node)")))
         case .assignment:
             phase = .busy
-            gateway.assignment(of: poll.node, later { [self] in answer($0) })
+            gateway.assignment(of: poll.node, later { [self] in answerPoll($0) })
         }
+    }
+
+    private func answerPoll(_ reply: NodeCallReply) {
+        var reply = reply
+        reply.heartbeatInterval = gateway.fleet.wantedInterval
+        answer(reply)
     }
 
     /// The deadline is over.

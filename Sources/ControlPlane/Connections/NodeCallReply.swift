@@ -7,6 +7,8 @@ struct NodeCallReply: Sendable {
     var status: String
     var etag: String?
     var retryAfter: Int?
+    /// Seconds; with answers to polls, where heartbeats are wanted.
+    var heartbeatInterval: Int?
     var type = "application/json"
     /// nil for an answer that has none.
     var body: [UInt8]?
@@ -32,6 +34,7 @@ struct NodeCallReply: Sendable {
         buffer.writeString("HTTP/1.1 \(status)\r\nDate: \(date)\r\n")
         if let etag { buffer.writeString("ETag: \(etag)\r\n") }
         if let retryAfter { buffer.writeString("Retry-After: \(retryAfter)\r\n") }
+        if let heartbeatInterval { buffer.writeString("\(HeartbeatRoute.intervalHeader): \(heartbeatInterval)\r\n") }
         if isLast { buffer.writeString("Connection: close\r\n") }
         if let body {
             buffer.writeString("Cache-Control: no-store\r\nContent-Type: \(type)\r\nContent-Length: \(body.count)\r\n")

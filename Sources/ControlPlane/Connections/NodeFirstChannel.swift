@@ -26,8 +26,9 @@ struct NodeFirstChannel: ServerChildChannel {
         }
     }
 
-    /// A channel keeps its last one for the next read: a poll needs a small one, a heartbeat makes it grow.
-    private static let buffers = AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 512, maximum: 64 << 10)
+    /// A channel keeps its buffer for as long as it lives, which most of the time is waiting: a poll fits into the small
+    /// one, and a heartbeat comes in a few reads.
+    private static let buffers = AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 256, maximum: 1 << 10)
 
     private let server: HTTP1Channel
     private let gateway: NodeGateway

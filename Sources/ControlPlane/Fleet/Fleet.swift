@@ -39,16 +39,19 @@ package final class Fleet: Sendable {
 
     private let state: Mutex<State>
     private let maximumBytes: Int
+    private let asksForHeartbeats: Bool
     private let now: @Sendable () -> Double
 
     /// `maximumBytes`: of documents kept; of nodes beyond, only state and progress are known. `now`: seconds on a
     /// clock that never goes back.
     package init(
         expected: [String] = [], settings: FleetLiveness.Settings = FleetLiveness.Settings(),
-        maximumBytes: Int = 160 << 20, now: @escaping @Sendable () -> Double = Fleet.uptime
+        asksForHeartbeats: Bool = true, maximumBytes: Int = 160 << 20,
+        now: @escaping @Sendable () -> Double = Fleet.uptime
     ) {
         self.now = now
         self.maximumBytes = maximumBytes
+        self.asksForHeartbeats = asksForHeartbeats
         state = Mutex(State(liveness: FleetLiveness(settings: settings, expected: expected, at: now())))
     }
 
@@ -63,6 +66,11 @@ package final class Fleet: Sendable {
     package func heard(_ node: String, state nodeState: String? = nil) {
         let now = now()
         state.withLock { $0.liveness.heard(node, leaving: nodeState.map { $0 == "stopped" }, at: now) }
+    }
+
+    /// Seconds between the heartbeats that nodes are asked to push; nil where they are not asked.
+    package var wantedInterval: Int? {
+        asksForHeartbeats ? state.withLock { Self.interval(of: $0.beats.count) } : nil
     }
 
     /// Seconds until the node is to push again.

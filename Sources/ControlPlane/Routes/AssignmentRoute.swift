@@ -25,18 +25,28 @@ struct AssignmentRoute: Sendable {
         let wait = query.integer("wait", in: 0...Self.maximumWait, default: 0)
         try query.finish()
         let known = request.headers[.ifNoneMatch]
-        guard wait > 0 else { return try await answer(node, known: known) }
+        guard wait > 0 else { return try await withWish(answer(node, known: known)) }
         return try await watchers.watching(node.id) { watch in
             let now = try await answer(node, known: known)
-            guard now.status == .notModified else { return now }
+            guard now.status == .notModified else { return withWish(now) }
             try await request.body.consumeWithCancellationOnInboundClose { _ in
                 await watch.wait(atMost: .seconds(wait))
             }
             var later = try await answer(node, known: known)
             // Watching the connection for its end used up its input: Hummingbird closes it after this answer.
             later.headers[.connection] = "close"
-            return later
+            return withWish(later)
         }
+    }
+
+    /// With what is wanted of heartbeats.
+    private func withWish(_ response: Response) -> Response {
+        guard let seconds = fleet.wantedInterval, let name = HTTPField.Name(HeartbeatRoute.intervalHeader) else {
+            return response
+        }
+        var response = response
+        response.headers[name] = String(seconds)
+        return response
     }
 
     private func answer(_ node: AuthenticatedNode, known: String?) async throws -> Response {

@@ -3,6 +3,9 @@ internal import Hummingbird
 
 /// Takes the snapshot that a node pushes, and says when the next one is due. Nothing of it reaches the disk.
 struct HeartbeatRoute: Sendable {
+    /// Of answers to polls: how often the node is to push, in seconds. Without it, it is not to.
+    static let intervalHeader = "CrossLogic-Heartbeat-Interval"
+
     let fleet: Fleet
     let authentication: NodeAuthentication
 

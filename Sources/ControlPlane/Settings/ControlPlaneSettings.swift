@@ -20,6 +20,8 @@ package struct ControlPlaneSettings: Equatable, Sendable {
     package var adminToken: Secret?
     /// Credentials handed to nodes; nil leaves each node to its own R2_* settings.
     package var store: ObjectStore?
+    /// Nodes are asked to push their heartbeats.
+    package var asksForHeartbeats = true
 
     package init(listen: ListenAddress, adminToken: Secret? = nil, store: ObjectStore? = nil) {
         self.listen = listen
@@ -45,8 +47,10 @@ package struct ControlPlaneSettings: Equatable, Sendable {
                 "CROSSLOGIC_ADMIN_TOKEN", "must be set to listen on \(address): without it only loopback is allowed")
         }
         let store = reader.objectStore()
+        let asksForHeartbeats = reader.isOn("CROSSLOGIC_ASK_HEARTBEATS", default: true)
         guard reader.faults.isEmpty, let address else { throw InvalidSettings(reader.faults) }
         self.init(listen: address, adminToken: adminToken, store: store)
+        self.asksForHeartbeats = asksForHeartbeats
     }
 }
 
@@ -70,6 +74,17 @@ private struct SettingsReader {
             return nil
         }
         return address
+    }
+
+    mutating func isOn(_ name: String, default fallback: Bool) -> Bool {
+        switch value(name) {
+        case nil: return fallback
+        case "on": return true
+        case "off": return false
+        default:
+            fault(name, "must be on or off")
+            return fallback
+        }
     }
 
     mutating func adminToken() -> Secret? {

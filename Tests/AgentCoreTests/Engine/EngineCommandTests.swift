@@ -42,6 +42,7 @@ internal import Testing
         let arguments = arguments(version) { $0.useSpot = isSpot }
         #expect(arguments.contains("--disable-log-stats") == withoutStatistics)
         #expect(arguments.contains("--enable-server-load-tracking") == tracksLoad)
+        #expect(EngineCommand.tracksLoad(arguments) == tracksLoad)
     }
 
     @Test(

@@ -87,4 +87,25 @@ internal import Testing
         script.on(.failureExplained(FailureReport(.engineDied, message: "died")))
         #expect(script.machine.handover == nil)
     }
+
+    @Test("An engine that drains on a notice is the successor's, who lets it finish until the same cut")
+    func drainGoesOn() throws {
+        var script = MachineScript(MachineScript.onAWS + MachineScript.serving)
+        script.notice(in: 120)
+        script.on(.counted(3, drains: .seconds(116)))
+        #expect(script.machine.hasEngine)
+        let (handover, notice) = (try #require(script.machine.handover), try #require(script.machine.notices.notice))
+        script.on(.engineExited(.exited(code: 0)))
+        #expect(script.machine.handover == nil)
+
+        var (successor, _) = Self.adopted(handover)
+        for event in MachineScript.onAWS { successor.on(event) }
+        while successor.now <= script.now { successor.on(.nothing) }
+        #expect(successor.on(.preemption(.resumed(notice, isOver: false))).contains(.preempt(.countRequests)))
+        let actions = successor.on(.counted(2, drains: .seconds(116)))
+        #expect(actions.preemption(.preemption)?.inFlight == 2)
+        #expect(actions.preemption(.preemption)?.isResumed == true)
+        #expect(actions.contains(.terminateEngine))
+        #expect(try #require(actions.arms(.kill)) == notice.deadline + .seconds(-3) - successor.now)
+    }
 }

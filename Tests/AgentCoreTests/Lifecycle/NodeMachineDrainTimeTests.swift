@@ -66,6 +66,21 @@ internal import Testing
         #expect(actions.arms(.kill) == .seconds(17))
     }
 
+    @Test("A notice that leaves more than the operator grants changes nothing of that")
+    func noticeFarther() {
+        var script = Self.serving(engineDrains: .seconds(116))
+        script.on(.stopRequested)
+        let actions = script.notice(in: 120)
+        #expect(actions.preemption(.preemption) != nil)
+        #expect(actions.arms(.kill) == nil)
+        #expect(!actions.contains(.cancel(.drained)))
+        #expect(script.on(.timerFired(.kill)).contains(.killEngine))
+        var counting = Self.serving(engineDrains: .seconds(116))
+        counting.notice(in: 120)
+        counting.on(.stopRequested)
+        #expect(counting.on(.counted(1, drains: .seconds(116))).arms(.kill) == nil)
+    }
+
     @Test("A second word of the operator's kills, asked or not")
     func insisted() {
         var script = Self.serving(engineDrains: .seconds(5))

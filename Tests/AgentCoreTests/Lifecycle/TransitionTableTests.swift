@@ -55,7 +55,7 @@ internal import Testing
             .preparationAbandoned(generation: 1),
             .downloadBegan(
                 generation: 1, ModelDownload(state: .cold, missingBytes: 1, totalBytes: 1)),
-            .downloadMoved(generation: 1, bytes: 1),
+            .downloadMoved(generation: 1, bytes: 1), .cachesJudged(generation: 1, CacheVerdict(.used, key: "")),
             .engineAdopted(.sample(), pid: 100, startedAt: BootInstant(nanoseconds: 0)), .engineStarted(pid: 100),
             .engineStartFailed(EngineStartFailure(.engineMissing, "missing")),
             .engineProcessEnded(.named("VLLM::EngineCore", pid: 101)), .engineExited(.exited(code: 0)), .engineGone,

@@ -36,6 +36,8 @@ internal import Testing
             (evidence { $0.chassisAssetTag = "OracleCloud.com" }, .oracle),
             (evidence { $0.productName = "Alibaba Cloud ECS" }, .alibaba),
             (evidence { $0.systemVendor = "Tencent Cloud" }, .tencent),
+            (evidence { $0.systemVendor = "Google   " }, .gcp), (evidence { $0.biosVendor = " AMAZON EC2\t" }, .aws),
+            (evidence { ($0.chassisAssetTag, $0.systemVendor) = ("OracleCloud.com ", "QEMU") }, .oracle),
             (evidence { $0.cloudInit = "aws-china" }, .aws), (evidence { $0.cloudInit = "azure-china" }, .azure),
         ])
     func firmware(evidence: CloudEvidence, cloud: Cloud) {

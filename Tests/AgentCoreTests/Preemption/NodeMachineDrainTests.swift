@@ -138,4 +138,22 @@ internal import Testing
         #expect(script.notice(in: 120).contains(.cancel(.backoff)))
         #expect(script.on(.timerFired(.backoff)).isEmpty)
     }
+
+    @Test("A start is ended before the cut as well, however near it is", arguments: [0, 1, 4])
+    func startBeforeTheCut(seconds: Int64) throws {
+        var script = MachineScript(MachineScript.onAWS + MachineScript.loading)
+        let actions = script.notice(in: seconds, .hibernate)
+        #expect(actions.contains(.terminateEngine))
+        #expect(try #require(actions.arms(.kill)) <= .seconds(seconds))
+        #expect(actions.arms(.secondTerminate) == nil)
+    }
+
+    @Test("Whichever source spoke first, each that waits for a word gets one when the node is done")
+    func approvals() {
+        var script = MachineScript(MachineScript.onAWS + MachineScript.preparing)
+        script.notice(in: 3600, from: "control_plane")
+        let actions = script.notice(in: 8, mark: "", from: "azure")
+        #expect(actions.contains(.preempt(.approve(noticeID: "control_plane/end/m"))))
+        #expect(actions.contains(.preempt(.approve(noticeID: "azure/end"))))
+    }
 }

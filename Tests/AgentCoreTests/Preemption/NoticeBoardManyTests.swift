@@ -110,4 +110,40 @@ internal import Testing
         #expect(board.sources.first?.state == .starting)
         #expect(board.take(.failed(reason: "timeout"), from: "azure", at: Self.at(8.25)).count == 1)
     }
+
+    @Test("Steps that are too small to tell add up: the end that is told is never a second late")
+    mutating func smallSteps() throws {
+        _ = list([Self.sighting("end", 120)], at: 0)
+        var told = Self.at(120)
+        for look in 1...60 {
+            let deadline = 120 - 0.5 * Double(look)
+            for case .sooner(let sooner) in list([Self.sighting("end", deadline)], at: Double(look)) {
+                told = sooner.deadline
+            }
+            #expect(told - Self.at(deadline) < .seconds(1))
+        }
+        #expect(told == Self.at(90))
+    }
+
+    @Test("An event that gets another name at every look is one notice, soon or far away", arguments: [8.0, 900])
+    mutating func renamed(deadline: Double) {
+        var changes: [NoticeBoard.Change] = []
+        for look in 0..<6 {
+            changes += list([Self.sighting("reboot-\(look)", deadline, .maintenance)], at: Double(look))
+        }
+        #expect(changes.count == 1)
+        #expect(board.notice?.word == "reboot-0")
+        _ = list([], at: 6)
+        #expect(list([], at: 7).count == 1)
+        #expect(board.notice == nil)
+    }
+
+    @Test("A source of another cloud is not shown any more; what it has said stands")
+    mutating func otherCloud() {
+        _ = list([Self.sighting("evict", 8)], at: 0)
+        _ = board.take(.begun, from: "aws", at: Self.at(0))
+        #expect(board.take(.ended, from: "azure", at: Self.at(1)).isEmpty)
+        #expect(board.sources.map(\.name) == ["aws"])
+        #expect(board.notice != nil)
+    }
 }

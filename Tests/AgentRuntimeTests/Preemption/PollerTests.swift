@@ -104,7 +104,16 @@ internal import Testing
         let http = ScriptedHTTPClient { request async throws(HTTPFailure) in
             request.url.hasSuffix("/load") ? .answer(200, #"{"server_load":5}"#) : .answer(404)
         }
-        #expect(await RequestCounter(base: "http://127.0.0.1:1", http: http).count() == 5)
+        #expect(await RequestCounter(base: "http://127.0.0.1:1", tracksLoad: true, http: http).count() == 5)
+    }
+
+    @Test("An engine that does not track its load says zero there, whatever it does", arguments: [nil, 3])
+    func untracked(running: Int?) async {
+        let http = ScriptedHTTPClient { request async throws(HTTPFailure) in
+            if request.url.hasSuffix("/load") { return .answer(200, #"{"server_load":0}"#) }
+            return .answer(200, running.map { "vllm:num_requests_running \($0).0" } ?? "# statistics are off")
+        }
+        #expect(await RequestCounter(base: "http://127.0.0.1:1", tracksLoad: false, http: http).count() == running)
     }
 }
 

@@ -16,11 +16,24 @@ internal import Testing
         #expect(reason?.contains("/nowhere/standby.sock: connect") == true)
     }
 
-    @Test("When an engine was told to serve survives being written down; what is no record is none")
-    func goRecord() {
-        let record = GoRecord(invocation: "abc", at: BootInstant(nanoseconds: 12))
-        #expect(GoRecord(record.text) == record)
-        for text in ["", "abc", "abc x", "a b c"] { #expect(GoRecord(text) == nil) }
+    @Test("Which execution is the engine survives being written down; what is no record is none")
+    func executionRecord() {
+        let record = ExecutionRecord(invocation: "abc", at: BootInstant(nanoseconds: 12))
+        #expect(ExecutionRecord(record.text) == record)
+        for text in ["", "abc", "abc x", "a b c"] { #expect(ExecutionRecord(text) == nil) }
+    }
+
+    @Test("An execution is the engine by its name, or as the one that was about to be started there")
+    func executions() {
+        let lines = ["ActiveState=active", "InvocationID=abc", "ExecMainStartTimestampMonotonic=1000"]
+        let status = UnitStatus(lines, suspended: 0)
+        let go = BootInstant(nanoseconds: 5_000_000)
+        #expect(ExecutionRecord(invocation: "abc", at: go).start(of: status, at: .main) == go)
+        #expect(ExecutionRecord(invocation: "other", at: go).start(of: status, at: .main) == nil)
+        let before = ExecutionRecord(startingAt: .main, BootInstant(nanoseconds: 1))
+        #expect(before.start(of: status, at: .main) == status.startedAt)
+        #expect(before.start(of: status, at: .spare) == nil)
+        #expect(ExecutionRecord(startingAt: .main, go).start(of: status, at: .main) == nil)
     }
 
     @Test("A session of the host's other engine is not this engine's, though both are the agent's children")

@@ -65,14 +65,22 @@ internal import Testing
         #expect(findings.isOneFailure)
     }
 
-    @Test("An ETag that does not belong into a URL is not put into one")
-    func hostileETag() {
+    @Test(
+        "An ETag says nothing else in a URL, and what is none is not put into one",
+        arguments: [
+            ("1&recursive=true", "1%26recursive%3Dtrue"), ("W/\"3f-9\"", "W%2F%223f%2D9%22"), ("a b", nil), ("", nil),
+            (String(repeating: "e", count: 65), nil),
+        ])
+    func hostileETag(etag: String, written: String?) {
         var script = Self.script()
-        _ = script.answer("preempted", 200, "FALSE", headers: ["etag": "1&recursive=true"])
+        _ = script.answer("preempted", 200, "FALSE", headers: ["etag": etag])
+        var waited: [String] = []
         for _ in 0..<5 {
-            #expect(!script.question().url.contains("recursive"))
+            let url = script.question().url
+            if let at = url.firstRange(of: "&last_etag=") { waited.append(String(url[at.upperBound...])) }
             _ = script.give(404, "", [:])
         }
+        #expect(waited == (written.map { [$0] } ?? []))
     }
 
     @Test("Maintenance is asked for at once, or its warning would be left out")

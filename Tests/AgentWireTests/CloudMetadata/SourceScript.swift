@@ -65,7 +65,7 @@ extension SourceFinding {
     var sightings: [Sighting]? {
         switch self {
         case .listed(_, let sightings), .noted(_, let sightings): sightings
-        case .begun, .over, .failed, .place: nil
+        case .begun, .ended, .over, .failed, .place: nil
         }
     }
 

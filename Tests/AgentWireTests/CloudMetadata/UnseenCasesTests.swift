@@ -154,7 +154,7 @@ internal import Testing
             let body = #"{"generation":3,"end":{"at":"2017-09-18T08:22:00Z","kind":"\#(kind)","more":1}}"#
             let answer = MetadataResponse(
                 status: 200, headers: Self.date, body: [UInt8](body.utf8), at: BootInstant(nanoseconds: 0))
-            #expect(AssignmentEnd.finding(in: answer)?.sightings?.first?.kind == expected)
+            #expect(AssignmentEnd.finding(in: answer, wallTime: 0)?.sightings?.first?.kind == expected)
         }
     }
 }

@@ -79,7 +79,7 @@ class Agent:
     def heartbeat_url(self) -> str:
         """From the agent's log: the port is any free one."""
         if self._heartbeat_url is None:
-            self._heartbeat_url = self.running.wait_for_line(r"heartbeat on (http://[^\s/]+)", 15)[1]
+            self._heartbeat_url = self.running.wait_for_line(r"heartbeat on (https?://[^\s/]+)", 15)[1]
         return self._heartbeat_url
 
     def heartbeat(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ IMPORT = re.compile(
 FULL_FOUNDATION = {"Foundation", "FoundationNetworking", "FoundationXML", "FoundationInternationalization"}
 
 # Everything the release agent may load at run time; the libraries behind libcurl come and go with it.
-DIRECT_LIBRARIES = re.compile(r"^(lib(c|m|curl|systemd|crypto|stdc\+\+|gcc_s|z|atomic)|ld-linux-[\w-]+)\.so")
+DIRECT_LIBRARIES = re.compile(r"^(lib(c|m|curl|systemd|ssl|crypto|stdc\+\+|gcc_s|z|atomic)|ld-linux-[\w-]+)\.so")
 
 LAYERING = ["swift", "build", "--build-tests", "--explicit-target-dependency-import-check", "error"]
 

@@ -38,9 +38,19 @@ def make_environment(folder: Path, python: Path = SYSTEM_PYTHON, seen_at: Path |
     return script
 
 
+def record_at_installation(vllm: Path) -> None:
+    """Leaves in an installed vLLM's environment what `crosslogic-install-engine` does; a minute, once."""
+    listed = vllm.parent.parent / "crosslogic-modules.json"
+    if not listed.exists():
+        command = [vllm.with_name("python"), LAUNCHER, "record", "--vllm", vllm, "--list", listed]
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
+
+
 def record(vllm: Path, state: Path) -> None:
-    """Leaves what a node has after its first start."""
+    """Leaves what a node has after its first start, and what one has before that."""
     command = [vllm.with_name("python"), LAUNCHER, "preload", "--vllm", vllm, "--state", state, "--", "report"]
     # The second one sorts what the first has written down.
     for _ in range(2):
         subprocess.run(command, check=True, capture_output=True, timeout=60, env={"PATH": "/usr/bin:/bin"})
+    listed = vllm.parent.parent / "crosslogic-modules.json"
+    listed.write_bytes(next(state.glob("modules-*.json")).read_bytes())

@@ -1,3 +1,4 @@
+internal import AgentCore
 internal import CLinux
 internal import Glibc
 internal import Locking
@@ -7,6 +8,17 @@ internal import Locking
 /// Every call waits for its answer, on the executor's queue.
 actor EngineDoor {
     enum Verb: String {
+        case gpu
+        case serving
+        case idle
+        case packCaches = "pack-caches"
+        case unpackCaches = "unpack-caches"
+        case cleanCaches = "clean-caches"
+        case recordReadAhead = "record-read-ahead"
+    }
+
+    /// What is asked of one of the engine's two units.
+    enum UnitVerb: String {
         case start
         /// Makes the engine that waits serve; `failed` where it does not, and it waits on.
         case go
@@ -16,13 +28,6 @@ actor EngineDoor {
         case kill
         case status
         case processes
-        case gpu
-        case serving
-        case idle
-        case packCaches = "pack-caches"
-        case unpackCaches = "unpack-caches"
-        case cleanCaches = "clean-caches"
-        case recordReadAhead = "record-read-ahead"
     }
 
     struct Answer: Equatable {
@@ -47,17 +52,23 @@ actor EngineDoor {
     }
 
     /// For callers that are on the executor's queue already.
-    nonisolated func askHere(_ verb: Verb) -> Result<Answer, SystemError> {
+    nonisolated func askHere(_ verb: Verb) -> Result<Answer, SystemError> { askHere(verb.rawValue) }
+
+    nonisolated func askHere(_ verb: UnitVerb, _ place: EnginePlace) -> Result<Answer, SystemError> {
+        askHere(place == .main ? verb.rawValue : "\(verb.rawValue)-spare")
+    }
+
+    private nonisolated func askHere(_ words: String) -> Result<Answer, SystemError> {
         assumeIsolated { door in
             do throws(SystemError) {
-                return .success(try door.ask(verb))
+                return .success(try door.ask(words))
             } catch {
                 return .failure(error)
             }
         }
     }
 
-    private func ask(_ verb: Verb) throws(SystemError) -> Answer {
+    private func ask(_ verb: String) throws(SystemError) -> Answer {
         // What is left of an earlier connection may be closed at the other end: systemd was reexecuted, say.
         if let connection, let answer = try? exchange(verb, over: connection) { return answer }
         connection = nil
@@ -68,8 +79,8 @@ actor EngineDoor {
         return answer
     }
 
-    private func exchange(_ verb: Verb, over connection: Descriptor) throws(SystemError) -> Answer {
-        try send(Array("\(verb.rawValue)\n".utf8), over: connection)
+    private func exchange(_ verb: String, over connection: Descriptor) throws(SystemError) -> Answer {
+        try send(Array("\(verb)\n".utf8), over: connection)
         var bytes: [UInt8] = []
         while !bytes.isWholeAnswer {
             guard bytes.count < Self.answerLimit else { throw SystemError(operation: "read", code: EMSGSIZE) }
@@ -105,4 +116,8 @@ actor EngineDoor {
 extension [UInt8] {
     /// An empty line ends an answer.
     fileprivate var isWholeAnswer: Bool { count >= 2 && suffix(2) == [0x0A, 0x0A] }
+}
+
+extension EnginePlace {
+    var unit: String { self == .main ? "crosslogic-engine.service" : "crosslogic-engine-spare.service" }
 }

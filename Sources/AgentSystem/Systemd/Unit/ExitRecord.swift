@@ -4,7 +4,10 @@ internal import Glibc
 /// How an execution of the engine's unit ended, as `record-exit` wrote it down.
 struct ExitRecord: Equatable, Sendable {
     static let folder = "/var/lib/crosslogic"
-    static let path = "\(folder)/last-exit.json"
+    /// Each unit has its own: the end of one that waits says nothing of the engine's.
+    static func path(_ place: EnginePlace) -> String {
+        "\(folder)/\(place == .main ? "last-exit" : "last-exit-spare").json"
+    }
 
     var invocation: String
     /// systemd's word, such as `oom-kill`.
@@ -15,8 +18,8 @@ struct ExitRecord: Equatable, Sendable {
     /// Bytes; nil where the kernel does not count.
     var memoryPeak: UInt64?
 
-    static func load(_ path: String = path) -> ExitRecord? {
-        (try? LinuxFileStore().read(path, limit: 4096)).flatMap { $0 }.flatMap {
+    static func load(_ place: EnginePlace) -> ExitRecord? {
+        (try? LinuxFileStore().read(path(place), limit: 4096)).flatMap { $0 }.flatMap {
             ExitRecord(String(decoding: $0, as: UTF8.self))
         }
     }

@@ -1,3 +1,4 @@
+internal import AgentCore
 internal import Dispatch
 internal import Locking
 
@@ -13,14 +14,26 @@ struct UnitExit: Sendable {
 
     /// Opens the connection: none is served any more once PID 1 stops the agent, as that goes before what starts.
     func open() {
-        executor.queue.async { [door] in _ = door.askHere(.status) }
+        executor.queue.async { [door] in _ = door.askHere(.status, .main) }
+    }
+
+    private static let again = DispatchTimeInterval.seconds(1)
+
+    /// Returns at once, and asks again and again: what was asked before PID 1 had the start in its queue came to nothing.
+    func insist(
+        on verb: EngineDoor.UnitVerb, _ place: EnginePlace, while isMeant: @escaping @Sendable () -> Bool
+    ) {
+        ask(verb, place, while: isMeant)
+        executor.queue.asyncAfter(deadline: .now() + Self.again) {
+            if isMeant() { insist(on: verb, place, while: isMeant) }
+        }
     }
 
     /// Returns at once. What it leads to is seen at the unit itself.
-    func ask(_ verb: EngineDoor.Verb, while isMeant: @escaping @Sendable () -> Bool) {
+    func ask(_ verb: EngineDoor.UnitVerb, _ place: EnginePlace, while isMeant: @escaping @Sendable () -> Bool) {
         executor.queue.async { [door] in
             guard isMeant() else { return }
-            _ = door.askHere(verb)
+            _ = door.askHere(verb, place)
         }
     }
 }

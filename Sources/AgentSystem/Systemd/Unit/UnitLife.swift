@@ -16,9 +16,10 @@ actor UnitLife {
 
     private let clocks: any Clocks
     private let door: EngineDoor
+    nonisolated let place: EnginePlace
     private let events: AsyncStream<EngineHostEvent>.Continuation
     /// Called before the last event, so that whoever hears it may start the next engine.
-    private let over: @Sendable () -> Void
+    private let over: @Sendable (UnitLife) -> Void
 
     private let open = DispatchGroup()
     private var invocation = ""
@@ -33,15 +34,16 @@ actor UnitLife {
     nonisolated let group = Mutex<ControlGroup?>(nil)
     nonisolated let execution = Mutex<String?>(nil)
     /// What was asked of the unit while it may not have been there yet.
-    nonisolated let ordered = Mutex<EngineDoor.Verb?>(nil)
+    nonisolated let ordered = Mutex<EngineDoor.UnitVerb?>(nil)
 
     init(
-        on executor: QueueExecutor, clocks: any Clocks, door: EngineDoor,
-        events: AsyncStream<EngineHostEvent>.Continuation, over: @escaping @Sendable () -> Void
+        on executor: QueueExecutor, clocks: any Clocks, door: EngineDoor, place: EnginePlace,
+        events: AsyncStream<EngineHostEvent>.Continuation, over: @escaping @Sendable (UnitLife) -> Void
     ) {
         self.executor = executor
         self.clocks = clocks
         self.door = door
+        self.place = place
         self.events = events
         self.over = over
     }
@@ -49,10 +51,10 @@ actor UnitLife {
     /// `waits`: the unit runs and is an engine that waits for its go.
     func start(waits: Bool = false) {
         let asked = clocks.now()
-        if waits, case .success(let answer) = door.askHere(.go), answer.isDone {
+        if waits, case .success(let answer) = door.askHere(.go, place), answer.isDone {
             let status = UnitStatus(answer.lines)
             // An agent that comes after this one must not take it for older than its assignment.
-            GoRecord(invocation: status.invocation, at: asked).save()
+            ExecutionRecord(invocation: status.invocation, at: asked).save()
             execution.withLock { $0 = status.invocation }
             events.yield(.started(pid: status.mainPID ?? 0, at: asked))
             follow(status)
@@ -61,9 +63,11 @@ actor UnitLife {
         execute(waits ? .restart : .start)
     }
 
-    private func execute(_ verb: EngineDoor.Verb) {
+    private func execute(_ verb: EngineDoor.UnitVerb) {
+        // An agent that is killed before the answer leaves its successor a unit without a name.
+        ExecutionRecord(startingAt: place, clocks.now()).save()
         let answer: EngineDoor.Answer
-        switch door.askHere(verb) {
+        switch door.askHere(verb, place) {
         case .success(let given): answer = given
         case .failure(let error):
             finish(.startFailed(Self.closed(error), at: clocks.now()))
@@ -71,9 +75,10 @@ actor UnitLife {
         }
         let status = UnitStatus(answer.lines)
         guard answer.isDone || status.isThere else {
-            finish(.startFailed(Self.refused(status), at: clocks.now()))
+            finish(.startFailed(refused(status), at: clocks.now()))
             return
         }
+        ExecutionRecord(invocation: status.invocation, at: status.startedAt).save()
         execution.withLock { $0 = status.invocation }
         events.yield(.started(pid: status.mainPID ?? 0, at: status.startedAt))
         follow(status)
@@ -110,9 +115,9 @@ actor UnitLife {
 
     private func look(isPatient: Bool = true) {
         guard let endedAt, !isOver else { return }
-        let record = ExitRecord.load().flatMap { $0.invocation == invocation ? $0 : nil }
+        let record = ExitRecord.load(place).flatMap { $0.invocation == invocation ? $0 : nil }
         if record?.exit == .exited(code: Self.notExecuted) {
-            finish(.startFailed(Self.unexecutable, at: endedAt))
+            finish(.startFailed(unexecutable, at: endedAt))
             return
         }
         if !isExitTold, record != nil || !isPatient {
@@ -132,7 +137,7 @@ actor UnitLife {
         workers?.stop()
         workers = nil
         group.withLock { $0 = nil }
-        over()
+        over(self)
         events.yield(last)
         events.finish()
     }
@@ -166,15 +171,17 @@ actor UnitLife {
     }
 
     /// Asks the door for something that needs no answer: what it leads to is seen at the unit itself.
-    func order(_ verb: EngineDoor.Verb) {
+    func order(_ verb: EngineDoor.UnitVerb) {
         guard !isOver else { return }
-        _ = door.askHere(verb)
+        _ = door.askHere(verb, place)
     }
 
-    private static let unexecutable = EngineStartFailure(
-        .engineMissing,
-        "crosslogic-engine.service could not execute vllm: the last line of its log says why; most often the user vllm "
-            + "may not enter a folder of its path, or of its Python's")
+    private var unexecutable: EngineStartFailure {
+        EngineStartFailure(
+            .engineMissing,
+            "\(place.unit) could not execute vllm: the last line of its log says why; most often the user vllm "
+                + "may not enter a folder of its path, or of its Python's")
+    }
 
     private static func closed(_ error: SystemError) -> EngineStartFailure {
         EngineStartFailure(
@@ -183,10 +190,9 @@ actor UnitLife {
                 + "look at `systemctl status crosslogic-enginectl.socket`")
     }
 
-    private static func refused(_ status: UnitStatus) -> EngineStartFailure {
+    private func refused(_ status: UnitStatus) -> EngineStartFailure {
         EngineStartFailure(
             .unknown,
-            "systemd could not start crosslogic-engine.service (\(status.result)); "
-                + "look at `systemctl status crosslogic-engine.service`")
+            "systemd could not start \(place.unit) (\(status.result)); look at `systemctl status \(place.unit)`")
     }
 }

@@ -17,7 +17,8 @@ actor UnitLooks {
     }
 
     /// Calls `seen` on a queue of its own; one look at a time, however often it is asked for.
-    nonisolated func look(seen: @escaping @Sendable ([(ProcessIdentity, EngineProcess)]) -> Void) {
+    nonisolated func look(at place: EnginePlace, seen: @escaping @Sendable ([(ProcessIdentity, EngineProcess)]) -> Void)
+    {
         let isFirst = isPlanned.withLock { isPlanned in
             defer { isPlanned = true }
             return !isPlanned
@@ -25,12 +26,12 @@ actor UnitLooks {
         guard isFirst else { return }
         executor.queue.async {
             self.isPlanned.withLock { $0 = false }
-            self.assumeIsolated { seen($0.processes()) }
+            self.assumeIsolated { seen($0.processes(place)) }
         }
     }
 
-    private func processes() -> [(ProcessIdentity, EngineProcess)] {
-        guard case .success(let answer) = door.askHere(.processes), answer.isDone else { return [] }
+    private func processes(_ place: EnginePlace) -> [(ProcessIdentity, EngineProcess)] {
+        guard case .success(let answer) = door.askHere(.processes, place), answer.isDone else { return [] }
         return Self.parse(answer.lines, pageSize: pageSize)
     }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from crosslogic import killing, procfs
 from crosslogic.agent import Agent
+from crosslogic.bench.allocations import AllocationCounter
 from crosslogic.bench.figures import Figure, figure, quantile
 from crosslogic.bench.receiving import EventHandler, Server
 from crosslogic.waiting import wait_for
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 EVENTS = 500
 KILLS = 1000
-REQUESTS = 100_000
-# Requests that a client has on their way, and how many clients there are.
-PIPELINED, CLIENTS = 64, 4
+# Heartbeats: sent ahead of their answers, as a test of the server, and one after the other, as pollers do it.
+PIPELINED, PIPELINED_REQUESTS, REQUESTS, CLIENTS = 64, 400_000, 100_000, 4
 
 
 ASSIGNMENT = {
@@ -112,38 +112,44 @@ def bare_sync(folder: Path) -> float:
 
 def heartbeat(bench: Bench) -> list[Figure]:
     """Requests that one core of the agent's answers; the client's own cores are not counted."""
-    wanted = bench.count(REQUESTS)
+    pollers, ahead = bench.count(REQUESTS), bench.count(PIPELINED_REQUESTS)
     with bench.stack() as stack:
         agent = stack.add_agent(stack.simulated_engine(), "node", "token", url="http://127.0.0.1:9")
         agent.start()
         wait_for("a heartbeat", agent.heartbeat, 20, agent.running.why_gone)
         bench.note("contract: heartbeats")
-        before = procfs.cpu_seconds(agent.running.pid)
         resident = procfs.memory(agent.running.pid).resident
-        clients = [threading.Thread(target=ask, args=(agent, wanted // CLIENTS)) for _ in range(CLIENTS)]
-        began = time.monotonic()
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
-        took = time.monotonic() - began
-        used = procfs.cpu_seconds(agent.running.pid) - before
+        polled, took = answered(agent, pollers, 1)
+        pipelined, _ = answered(agent, ahead, PIPELINED)
         grown = max(0, procfs.memory(agent.running.pid).resident - resident)
         agent.running.stop(30)
     return [
-        figure("heartbeats a second of one core", [wanted / used], "1/s", 20_000, "higher"),
-        figure("heartbeats a second as it went", [wanted / took], "1/s"),
-        figure(f"resident memory more after {wanted} heartbeats", [grown / 2**20], "MiB"),
+        figure("heartbeats a second of one core", [polled], "1/s", 20_000, "higher"),
+        figure("heartbeats a second as it went, two cores with the clients", [pollers / took], "1/s"),
+        figure(f"heartbeats a second of one core, sent {PIPELINED} ahead", [pipelined], "1/s", 20_000, "higher"),
+        figure(f"resident memory more after {pollers + ahead} heartbeats", [grown / 2**20], "MiB"),
     ]
 
 
-def ask(agent: Agent, count: int) -> None:
+def answered(agent: Agent, count: int, ahead: int) -> tuple[float, float]:
+    """Requests for each second of processor time, and the seconds it took."""
+    clients = [threading.Thread(target=ask, args=(agent, count // CLIENTS, ahead)) for _ in range(CLIENTS)]
+    before, began = procfs.cpu_seconds(agent.running.pid), time.monotonic()
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    took = time.monotonic() - began
+    return count / (procfs.cpu_seconds(agent.running.pid) - before), took
+
+
+def ask(agent: Agent, count: int, ahead: int) -> None:
     host, port = agent.heartbeat_url.removeprefix("http://").split(":")
     request = b"GET /v1/heartbeat HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with socket.create_connection((host, int(port))) as client:
         left = count
         while left > 0:
-            round_of = min(PIPELINED, left)
+            round_of = min(ahead, left)
             client.sendall(request * round_of)
             answered = 0
             rest = b""
@@ -156,6 +162,29 @@ def ask(agent: Agent, count: int) -> None:
                 # An answer's first line may lie across two reads.
                 rest = rest[-12:] if b"HTTP/1.1 200 " not in rest[-13:] else b""
             left -= round_of
+
+
+def allocations(bench: Bench) -> list[Figure]:
+    """How often the agent asks for memory for each heartbeat, connections and all."""
+    counted = 20_000
+    with bench.stack() as stack:
+        counter = AllocationCounter(stack.folder)
+        agent = stack.add_agent(stack.simulated_engine(), "node", "token", url="http://127.0.0.1:9")
+        agent.process_environment = counter.environment
+        agent.start()
+        wait_for("a heartbeat", agent.heartbeat, 20, agent.running.why_gone)
+        bench.note("contract: allocations")
+        samples = []
+        for ahead in (1, PIPELINED):
+            before = counter.count
+            ask(agent, counted, ahead)
+            samples.append((counter.count - before) / counted)
+        agent.running.stop(30)
+    one, many = samples
+    return [
+        figure("allocations for a heartbeat", [one], "", 10),
+        figure(f"allocations for a heartbeat, sent {PIPELINED} ahead", [many], ""),
+    ]
 
 
 def kills(bench: Bench) -> list[Figure]:
@@ -172,4 +201,4 @@ def kills(bench: Bench) -> list[Figure]:
     ]
 
 
-FIGURES = [latency, heartbeat, kills]
+FIGURES = [latency, heartbeat, allocations, kills]

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from crosslogic import engine as engines
 from crosslogic import http, procfs
-from crosslogic.bench import start_caches, warm
+from crosslogic.bench import start_caches, start_first, warm
 from crosslogic.bench.figures import Figure, figure
-from crosslogic.stack import prepare_engine
 from crosslogic.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ SPEED = 40.0
 
 def eager(bench: Bench) -> list[Figure]:
     """Without torch.compile: all that is left of a start is imports."""
-    goals = {"preload": 2.0, "standby": 6.0}
+    goals = {"standby": 6.0}
     return modes(bench, "eager", lambda engine: engine, goals)
 
 
@@ -47,9 +46,9 @@ def modes(bench: Bench, what: str, variant: Callable[[Engine], Engine], goals: d
     starts: dict[str, list[warm.Start]] = {mode: [] for mode in ("plain", *goals)}
     with bench.stack() as stack:
         stack.start_store()
-        engine = variant(prepare_engine("real", stack, bench.console))
-        # Caches are filled and modules recorded: neither is the fault of what is measured first.
-        for mode in ("preload", *starts):
+        engine = variant(start_first.installed(bench))
+        # Caches are filled, and modules recorded: neither is the fault of what is measured first.
+        for mode in starts:
             bench.note(f"start: {what}, {mode}, before it counts")
             warm.one_start(stack, engine, mode)
         runs = bench.count(5)
@@ -57,7 +56,7 @@ def modes(bench: Bench, what: str, variant: Callable[[Engine], Engine], goals: d
             for mode, seen in starts.items():
                 bench.note(f"start: {what}, {mode}, run {number} of {runs}")
                 seen.append(warm.one_start(stack, engine, mode))
-    return [*totals(what, starts, goals), *memory(starts), *waterfall(what, starts)]
+    return [*totals(what, starts, goals), *memory(starts), *warm.waterfall(what, starts)]
 
 
 def totals(what: str, starts: dict[str, list[warm.Start]], goals: dict[str, float]) -> list[Figure]:
@@ -80,29 +79,12 @@ def memory(starts: dict[str, list[warm.Start]]) -> list[Figure]:
     ]
 
 
-def waterfall(what: str, starts: dict[str, list[warm.Start]]) -> list[Figure]:
-    """Where each second is, and where it was saved: phase by phase, beside the plain start."""
-    names = list(dict.fromkeys(name for seen in starts.values() for start in seen for name in start.phases))
-    found = []
-    for name in names:
-        if name == "preflight_done":
-            continue
-        plain = [start.phases.get(name, 0.0) for start in starts["plain"]]
-        for mode, seen in starts.items():
-            samples = [start.phases.get(name, 0.0) for start in seen]
-            if max(plain + samples) >= 0.1:
-                found.append(figure(f"{what}: {name}, {mode}", samples, "s", baseline=statistics.median(plain)))
-    for mode, seen in starts.items():
-        found.append(figure(f"{what}: unattributed, {mode}", [start.unattributed for start in seen], "s"))
-    return found
-
-
 def crash(bench: Bench) -> list[Figure]:
     """EngineCore is killed while the model serves: how soon does it serve again, against a plain start?"""
     again, plain = [], []
     with bench.stack() as stack:
         stack.start_store()
-        engine = prepare_engine("real", stack, bench.console)
+        engine = start_first.installed(bench)
         warm.one_start(stack, engine, "preload")
         runs = bench.count(5)
         for number in range(1, runs + 1):
@@ -145,7 +127,7 @@ def same_answers(bench: Bench) -> list[Figure]:
     given: dict[str, list[str]] = {}
     with bench.stack() as stack:
         stack.start_store()
-        engine = prepare_engine("real", stack, bench.console)
+        engine = start_first.installed(bench)
         warm.one_start(stack, engine, "preload")
         for mode in engines.START_MODES:
             bench.note(f"start: {PROMPTS} prompts, {mode}")
@@ -223,4 +205,4 @@ ENDINGS = {
     "agent killed": kill_agent,
 }
 
-FIGURES = [eager, compiled, crash, same_answers, leftovers, *start_caches.FIGURES]
+FIGURES = [eager, compiled, crash, same_answers, leftovers, *start_first.FIGURES, *start_caches.FIGURES]

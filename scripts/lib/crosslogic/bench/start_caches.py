@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from crosslogic import engine as engines
 from crosslogic import http, install, procfs, swift
+from crosslogic.bench import warm
 from crosslogic.bench.figures import Figure, figure
 from crosslogic.engine import Engine
 from crosslogic.model import MODEL
@@ -38,7 +39,7 @@ def carried_caches(bench: Bench) -> list[Figure]:
     with bench.stack() as stack:
         stack.start_store()
         stack.start_control_plane()
-        engine = compiling(install.ensure_engine(bench.console))
+        engine = warm.compiling(engines.real(install.ensure_engine(bench.console)))
         runs = bench.count(3)
         for number in range(1, runs + 1):
             bench.note(f"start: first node, run {number} of {runs}")
@@ -52,12 +53,6 @@ def carried_caches(bench: Bench) -> list[Figure]:
         figure("assignment to ready, first node", first, "s"),
         figure("CPU time of the agent from its exec to ready", cpu, "s"),
     ]
-
-
-def compiling(folder: Path) -> Engine:
-    engine = engines.real(folder)
-    engine.arguments = [argument for argument in engine.arguments if argument != "--enforce-eager"]
-    return engine
 
 
 def node_start(stack: Stack, engine: Engine, prefix: str, says: str, cpu: list[float]) -> float:
@@ -98,9 +93,9 @@ def ready_after(agent: Agent, engine: Engine) -> float:
 
 
 def read_ahead(bench: Bench) -> list[Figure]:
-    """Plain `vllm serve` with its program files out of the page cache: by itself, beside a read-ahead that begins at
-    the same moment, and behind one that had the time a boot takes. Files that another program has mapped stay in."""
-    alone, beside, behind = [], [], []
+    """Plain `vllm serve` with its program files out of the page cache: by itself, and behind a read-ahead that had the
+    time a boot takes. Files that another program has mapped stay in."""
+    alone, behind = [], []
     with bench.stack() as stack:
         stack.start_store()
         folder = install.ensure_engine(bench.console)
@@ -109,15 +104,11 @@ def read_ahead(bench: Bench) -> list[Figure]:
         drop_from_memory(folder)
         start_seconds(stack, engine)
         ahead(bench.binaries, engine, plan, "--record").wait()
-        runs = bench.count(3)
+        runs = bench.count(2)
         for number in range(1, runs + 1):
             bench.note(f"start: cold page cache, run {number} of {runs}")
             drop_from_memory(folder)
             alone.append(start_seconds(stack, engine))
-            drop_from_memory(folder)
-            with ahead(bench.binaries, engine, plan) as reading:
-                beside.append(start_seconds(stack, engine))
-                reading.wait()
             drop_from_memory(folder)
             ahead(bench.binaries, engine, plan).wait()
             behind.append(start_seconds(stack, engine))
@@ -125,11 +116,7 @@ def read_ahead(bench: Bench) -> list[Figure]:
         figure(
             "start with a cold page cache over one behind a read-ahead", ratios(alone, behind), "x", better="higher"
         ),
-        figure(
-            "start with a cold page cache over one beside a read-ahead", ratios(alone, beside), "x", better="higher"
-        ),
         figure("start with a cold page cache", alone, "s"),
-        figure("the same beside a read-ahead", beside, "s"),
         figure("the same behind a read-ahead", behind, "s"),
     ]
 
@@ -191,7 +178,7 @@ def plugins(bench: Bench) -> list[Figure]:
         stack.start_store()
         engine = engines.real(install.ensure_engine(bench.console))
         start_seconds(stack, engine)
-        runs = bench.count(5)
+        runs = bench.count(3)
         for number in range(1, runs + 1):
             bench.note(f"start: with and without plugins, run {number} of {runs}")
             searched.append(start_seconds(stack, engine))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from crosslogic import engine as engines
 from crosslogic import http, procfs
 from crosslogic.agent import Agent
 from crosslogic.bench.agent import wait_until_serving
+from crosslogic.bench.figures import Figure, figure
 from crosslogic.bench.gate import Gate
 from crosslogic.engine import Engine
 from crosslogic.launchable import LAUNCHER
@@ -115,6 +117,23 @@ def one_start(stack: Stack, engine: Engine, mode: str, **settings: str) -> Start
     with launch(stack, engine, mode, **settings) as started:
         memory = started.park() if mode == "standby" else None
         return started.serve(engine.start_seconds, memory)
+
+
+def waterfall(what: str, starts: dict[str, list[Start]]) -> list[Figure]:
+    """Where each second is, and where it was saved: phase by phase, beside the plain start."""
+    names = list(dict.fromkeys(name for seen in starts.values() for start in seen for name in start.phases))
+    found = []
+    for name in names:
+        if name == "preflight_done":
+            continue
+        plain = [start.phases.get(name, 0.0) for start in starts["plain"]]
+        for mode, seen in starts.items():
+            samples = [start.phases.get(name, 0.0) for start in seen]
+            if max(plain + samples) >= 0.1:
+                found.append(figure(f"{what}: {name}, {mode}", samples, "s", baseline=statistics.median(plain)))
+    for mode, seen in starts.items():
+        found.append(figure(f"{what}: unattributed, {mode}", [start.unattributed for start in seen], "s"))
+    return found
 
 
 def waiting(agent: Agent) -> list[int]:
