@@ -52,5 +52,6 @@ def node(
     node = VirtualNode(machine, engine, plane.port)
     node.configure()
     yield node
-    (stack.folder / "journal.txt").write_text(machine.journal("-b"))
+    if not machine.is_off:
+        (stack.folder / "journal.txt").write_text(machine.journal("-b"))
     node.stop()

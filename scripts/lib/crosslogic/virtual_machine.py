@@ -156,8 +156,11 @@ class VirtualMachine(Booted):
                     lines.readline()
 
     def wait_until_off(self, seconds: float = 300) -> None:
-        assert self._qemu is not None
-        wait_for(f"{self.name} is off", lambda: self._qemu and self._qemu.has_exited, seconds)
+        wait_for(f"{self.name} is off", lambda: self.is_off, seconds)
+
+    @property
+    def is_off(self) -> bool:
+        return self._qemu is None or self._qemu.has_exited
 
     def close(self) -> None:
         if self._qemu:
