@@ -83,7 +83,7 @@ struct RunCommand: AsyncParsableCommand {
             watchdog: Program.watchdogPeriod(settings.environment))
         let canHandOver = settings.engineHost == .systemd
         let requests = signals.compactMap { $0.request(canHandOver: canHandOver) }
-        let ending = await agent.run(requests: requests, standing: [listen])
+        let ending = await agent.run(requests: requests, standing: [listen, Program.forgetStart])
         await parts.close()
         return ending
     }

@@ -8,13 +8,13 @@ import stat
 import subprocess
 from pathlib import Path
 
+from crosslogic.booted import Ran
 from crosslogic.engine import Engine
-from crosslogic.machine import Bind, Ran
+from crosslogic.machine import Bind
 from crosslogic.stack import Stack
 from node import ENGINE, Node
 
 PACKAGE = "crosslogic-node-agent"
-SETTINGS = Path("/etc/crosslogic/node-agent.env")
 SHELF = Path("/srv/packages")
 
 # What installing and removing any package changes, and what a running machine writes.

@@ -7,8 +7,18 @@ from pathlib import Path
 from crosslogic.hammer import Hammer
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, DOOR, ENGINE, SPARE, InstalledStandIn, another_agent, assignment, in_all_start_modes
-from packaged import SETTINGS, PackagedNode
+from node import (
+    AGENT,
+    DOOR,
+    ENGINE,
+    SETTINGS,
+    SPARE,
+    InstalledStandIn,
+    another_agent,
+    assignment,
+    in_all_start_modes,
+)
+from packaged import PackagedNode
 from scripted_control_plane import ScriptedControlPlane
 
 

@@ -14,8 +14,8 @@ from crosslogic import engine, install
 from crosslogic.console import Console
 from crosslogic.paths import ROOT, SCRIPTS
 from crosslogic.stack import Stack
-from node import AGENT, assignment
-from packaged import SETTINGS, PackagedNode
+from node import AGENT, SETTINGS, assignment
+from packaged import PackagedNode
 from scripted_control_plane import ScriptedControlPlane
 
 TASK = ROOT / "packaging" / "skypilot" / "node.yaml"

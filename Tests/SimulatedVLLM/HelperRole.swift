@@ -37,6 +37,8 @@ enum HelperRole: String {
             var core = EngineCoreHelper()
             return core.run()
         case .worker:
+            // Where memory is what a test wants to run out.
+            signal(SIGUSR1) { _ in takeMemoryWithoutEnd() }
             waitForOwner()
         case .resourceTracker:
             signal(SIGTERM, SIG_IGN)

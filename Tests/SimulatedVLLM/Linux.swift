@@ -111,3 +111,13 @@ func spawnSelf(arguments: [String], descriptors: [(Int32, Int32)]) -> pid_t? {
     let code = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, words + [nil], [nil])
     return code == 0 ? pid : nil
 }
+
+/// Until the kernel ends this process. Written to, because memory that is not costs nothing.
+func takeMemoryWithoutEnd() -> Never {
+    let step = 1 << 20
+    while true {
+        let room = mmap(nil, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let room, room != MAP_FAILED else { _exit(1) }
+        memset(room, 1, step)
+    }
+}

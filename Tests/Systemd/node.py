@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from crosslogic import engine as engines
 from crosslogic import http, swift
+from crosslogic.booted import Booted, Ran
 from crosslogic.canaries import Canaries
 from crosslogic.engine import Engine, SimulatedEngine
-from crosslogic.machine import Bind, Machine, Ran
+from crosslogic.machine import Bind, Machine
 from crosslogic.model import MODEL
 from crosslogic.paths import SCRIPTS
 from crosslogic.s3 import BUCKET
@@ -33,6 +34,7 @@ in_all_start_modes = pytest.mark.parametrize("start_mode", engines.START_MODES, 
 ENGINE_FOLDER = Path("/opt/crosslogic/engine")
 STAND_IN = Path("/opt/stand-in")
 LOG = Path("/var/log/crosslogic/vllm.log")
+SETTINGS = Path("/etc/crosslogic/node-agent.env")
 
 
 class InstalledStandIn(SimulatedEngine):
@@ -64,8 +66,68 @@ def relocate(stack: Stack, made: SimulatedEngine) -> None:
     made.executable.write_text(script)
 
 
-class Node:
+class OperatedNode:
+    """A machine with our units on it, and what its operator does and sees there."""
+
+    machine: Booted
+    settings: dict[str, str]
+
+    def env_file(self) -> str:
+        return "".join(f'{name}="{value}"\n' for name, value in self.settings.items())
+
+    def configure(self, **settings: str) -> None:
+        self.settings.update(settings)
+        self.machine.write(SETTINGS, self.env_file())
+
+    def drop_in(self, unit: str, text: str) -> None:
+        self.machine.write(f"/etc/systemd/system/{unit}.d/test.conf", text)
+        self.machine.run("systemctl", "daemon-reload")
+
+    def systemctl(self, *arguments: str, check: bool = True, seconds: float = 90) -> Ran:
+        return self.machine.run("systemctl", *arguments, check=check, seconds=seconds)
+
+    def start(self) -> None:
+        self.systemctl("start", DOOR)
+        self.systemctl("start", "--no-block", AGENT)
+
+    def signal_agent(self, name: str) -> None:
+        self.systemctl("kill", "--kill-who=main", f"--signal={name}", AGENT)
+
+    def main_pid(self, unit: str) -> int:
+        return int(self.machine.property(unit, "MainPID"))
+
+    def is_active(self, unit: str) -> bool:
+        return self.machine.is_active(unit)
+
+    def engine_pids(self, unit: str = ENGINE) -> list[int]:
+        """As the machine numbers them."""
+        group = self.machine.property(unit, "ControlGroup")
+        if not group:
+            return []
+        # The group may go away meanwhile.
+        procs = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
+        return [int(pid) for pid in procs.out.split()]
+
+    def parked(self, unit: str = ENGINE, other_than: int = 0) -> int:
+        """Pid of the engine that waits in a unit, once its fork server is beside it."""
+        socket = f"/run/{unit.removesuffix('.service')}/standby.sock"
+
+        def look() -> int:
+            pid = self.main_pid(unit)
+            is_there = pid not in (0, other_than) and len(self.engine_pids(unit)) > 1
+            return pid if is_there and self.machine.run("test", "-S", socket, check=False).code == 0 else 0
+
+        return wait_for(f"an engine that waits in {unit}", look, 30)
+
+    def last_exit(self) -> dict[str, Any] | None:
+        record = self.machine.read("/var/lib/crosslogic/last-exit.json")
+        return json.loads(record) if record else None
+
+
+class Node(OperatedNode):
     """A machine with an agent on it that has not been started. What it is told comes from `plane_url`."""
+
+    machine: Machine
 
     def __init__(self, stack: Stack, engine: Engine, plane_url: str, enabled: bool = False, **settings: str) -> None:
         self.canaries = Canaries()
@@ -136,34 +198,9 @@ class Node:
         for unit in (AGENT, ENGINE):
             self.drop_in(unit, f"[Service]\nProtectHome=no\nPrivateTmp={'no' if self.is_hidden else 'yes'}\n")
 
-    def env_file(self) -> str:
-        return "".join(f'{name}="{value}"\n' for name, value in self.settings.items())
-
-    def configure(self, **settings: str) -> None:
-        self.settings.update(settings)
-        self.machine.path("/etc/crosslogic/node-agent.env").write_text(self.env_file())
-
-    def drop_in(self, unit: str, text: str) -> None:
-        folder = self.machine.path(f"/etc/systemd/system/{unit}.d")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "test.conf").write_text(text)
-        self.machine.run("systemctl", "daemon-reload")
-
-    # --- What an operator does
-
-    def systemctl(self, *arguments: str, check: bool = True, seconds: float = 90) -> Ran:
-        return self.machine.run("systemctl", *arguments, check=check, seconds=seconds)
-
-    def start(self) -> None:
-        self.systemctl("start", DOOR)
-        self.systemctl("start", "--no-block", AGENT)
-
     def start_and_serve(self, seconds: float = 30) -> dict[str, Any]:
         self.start()
         return self.wait_for_state("serving", seconds)
-
-    def signal_agent(self, name: str) -> None:
-        self.systemctl("kill", "--kill-who=main", f"--signal={name}", AGENT)
 
     # --- What can be seen
 
@@ -187,36 +224,6 @@ class Node:
     def phases(self) -> list[str]:
         beat = self.heartbeat()
         return [mark["phase"] for mark in beat["timeline"]] if beat else []
-
-    def main_pid(self, unit: str) -> int:
-        return int(self.machine.property(unit, "MainPID"))
-
-    def is_active(self, unit: str) -> bool:
-        return self.machine.is_active(unit)
-
-    def engine_pids(self, unit: str = ENGINE) -> list[int]:
-        """As the machine numbers them."""
-        group = self.machine.property(unit, "ControlGroup")
-        if not group:
-            return []
-        # The group may go away meanwhile.
-        procs = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
-        return [int(pid) for pid in procs.out.split()]
-
-    def parked(self, unit: str = ENGINE, other_than: int = 0) -> int:
-        """Pid of the engine that waits in a unit, once its fork server is beside it."""
-        socket = f"/run/{unit.removesuffix('.service')}/standby.sock"
-
-        def look() -> int:
-            pid = self.main_pid(unit)
-            is_there = pid not in (0, other_than) and len(self.engine_pids(unit)) > 1
-            return pid if is_there and self.machine.run("test", "-S", socket, check=False).code == 0 else 0
-
-        return wait_for(f"an engine that waits in {unit}", look, 30)
-
-    def last_exit(self) -> dict[str, Any] | None:
-        path = self.machine.path("/var/lib/crosslogic/last-exit.json")
-        return json.loads(path.read_text()) if path.exists() else None
 
     def keep_logs(self) -> None:
         """Beside the others of the run, for whoever looks into a failure."""

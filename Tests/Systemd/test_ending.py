@@ -112,6 +112,19 @@ def test_killed_api_server_takes_its_workers_along_within_half_a_second(
     plane.wait_for_event("ready", 20, after=1)
 
 
+def test_end_that_nobody_could_write_down_is_asked_of_systemd(
+    node: Node, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    """As where the kernel has no memory for whoever writes it down."""
+    node.drop_in(ENGINE, "[Service]\nExecStopPost=\n")
+    plane.assign(**assignment(stack))
+    pid = node.start_and_serve()["engine"]["pid"]
+    node.machine.run("kill", "-BUS", str(pid))
+    failure = plane.wait_for_event("failed", 10)["data"]["failure"]
+    assert failure["signal"] == 7
+    assert node.last_exit() is None
+
+
 def test_second_agent_is_refused(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
     plane.assign(**assignment(stack))
     pid = node.start_and_serve()["engine"]["pid"]

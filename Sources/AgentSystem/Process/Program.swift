@@ -22,6 +22,17 @@ package enum Program {
         _ = clinux_hide_memory()
     }
 
+    /// Once the start is over, gives the code that only the start has executed back to the kernel, which otherwise
+    /// keeps it mapped, and 64 KiB around each page of it, for as long as this process lives: 12 MB of an idle agent's
+    /// 28 MB. Only once: later, what has been unmapped would be the first to go when memory is short, and an agent must
+    /// not wait for a disk when its engine dies.
+    package static func forgetStart() async {
+        guard (try? await Task.sleep(for: startIsOver)) != nil else { return }
+        clinux_release_code()
+    }
+
+    private static let startIsOver = Duration.seconds(10)
+
     /// Keeps this process off most of the processors, so that an engine that starts is not disturbed on them. Answers with
     /// those it keeps to; nil where it is left alone. Programs that it executes inherit it.
     ///

@@ -62,7 +62,7 @@ package final class SystemdEngineHost: EngineHost {
 
     private func adoptOnQueue(startedAfter limit: BootInstant) -> AdoptedEngine? {
         guard let (place, status) = engineOfRecord(), status.startedAt >= limit,
-            status.isThere || ExitRecord.load(place)?.invocation == status.invocation
+            status.isThere || status.exit != nil || ExitRecord.load(place)?.invocation == status.invocation
         else { return nil }
         let (life, stream) = makeLife(at: place)
         current.withLock { $0 = life }

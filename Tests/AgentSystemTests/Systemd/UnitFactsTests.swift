@@ -25,6 +25,19 @@ internal import Testing
         #expect(status.mainPID == nil)
     }
 
+    @Test(
+        "How the main process ended is read from what systemd remembers",
+        arguments: [
+            (["ExecMainCode=1", "ExecMainStatus=3"], EngineExit.exited(code: 3)),
+            (["ExecMainCode=2", "ExecMainStatus=9"], .signalled(signal: 9, coreDumped: false)),
+            (["ExecMainCode=3", "ExecMainStatus=11"], .signalled(signal: 11, coreDumped: true)),
+            (["ExecMainCode=0", "ExecMainStatus=0"], nil),
+            ([], nil),
+        ] as [([String], EngineExit?)])
+    func remembered(lines: [String], exit: EngineExit?) {
+        #expect(UnitStatus(lines).exit == exit)
+    }
+
     @Test("Every way to end is read from the record")
     func records() throws {
         let killed = try #require(

@@ -19,23 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from crosslogic.booted import Booted, CommandError, Ran
 from crosslogic.paths import SCRIPTS
 from crosslogic.waiting import wait_for
 
 BOOT = SCRIPTS / "lib" / "boot-machine"
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command inside said."""
-
-    code: int
-    out: str
-    err: str
-
-
-class CommandError(Exception):
-    pass
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,7 @@ class Bind:
 
 
 @dataclass
-class Machine:
+class Machine(Booted):
     """A context. `layers` are folders copied over the root before the boot, such as what `install-units` made."""
 
     name: str
@@ -157,15 +145,11 @@ class Machine:
     # --- Inside
 
     def run(self, *command: str | Path, check: bool = True, seconds: float = 60, stdin: str = "") -> Ran:
-        """Runs a command inside, as root."""
         whole = [BOOT, "enter", str(self.pid), "timeout", str(seconds), *map(str, command)]
         result = subprocess.run(whole, check=False, input=stdin, capture_output=True, text=True, timeout=seconds + 10)
         if check and result.returncode != 0:
             raise CommandError(f"{shlex.join(map(str, command))}: {result.returncode}\n{result.stdout}{result.stderr}")
         return Ran(result.returncode, result.stdout, result.stderr)
-
-    def shell(self, script: str, check: bool = True, seconds: float = 60) -> Ran:
-        return self.run("/bin/sh", "-c", script, check=check, seconds=seconds)
 
     def path(self, inside: str | Path) -> Path:
         """A file of the machine, from here. Links with absolute targets lead out of it: read those inside."""
@@ -177,20 +161,14 @@ class Machine:
         assert self._supervisor is not None
         return Path(f"/proc/{self._supervisor.pid}/root{self.folder}/disk/upper")
 
-    def show(self, unit: str, *properties: str) -> dict[str, str]:
-        """Properties of a unit; all of them when none is named."""
-        names = [f"--property={name}" for name in properties]
-        lines = self.run("systemctl", "show", unit, *names).out.splitlines()
-        return dict(line.partition("=")[::2] for line in lines)
+    def read(self, inside: str | Path) -> str | None:
+        path = self.path(inside)
+        return path.read_text() if path.exists() else None
 
-    def property(self, unit: str, name: str) -> str:
-        return self.show(unit, name)[name]
-
-    def is_active(self, unit: str) -> bool:
-        return self.run("systemctl", "is-active", "--quiet", unit, check=False).code == 0
-
-    def journal(self, *arguments: str) -> str:
-        return self.run("journalctl", "--no-pager", *arguments, check=False).out
+    def write(self, inside: str | Path, text: str) -> None:
+        path = self.path(inside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
     # --- Details
 

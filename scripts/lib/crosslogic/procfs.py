@@ -30,6 +30,8 @@ class Memory:
     """In bytes."""
 
     resident: int
+    proportional: int
+    """Of a page that several processes have mapped, this one's share alone."""
     private: int
     """Written to, and so neither shared with anyone nor dropped when memory is short: what the process itself costs."""
     unique: int
@@ -113,7 +115,7 @@ def memory(pid: int) -> Memory:
         name, _, rest = line.partition(":")
         sizes[name] = int(rest.split()[0]) * 1024
     private = sizes["Private_Dirty"]
-    return Memory(sizes["Rss"], private, private + sizes["Private_Clean"])
+    return Memory(sizes["Rss"], sizes["Pss"], private, private + sizes["Private_Clean"])
 
 
 def listening_ports() -> set[int]:

@@ -13,7 +13,11 @@ from crosslogic.paths import cache_root
 
 MIRROR = "http://deb.debian.org/debian"
 # What a node has anyway, and what our package depends on.
-PACKAGES = ["ca-certificates", "dbus", "libcurl4t64", "libstdc++6", "python3", "systemd-sysv"]
+PACKAGES = ["ca-certificates", "dbus", "libstdc++6", "python3", "systemd-sysv"]
+CURL = {"bookworm": "libcurl4"}
+LATER_CURL = "libcurl4t64"
+# What a virtual machine needs beside: the kernel of Debian's images for clouds.
+KERNEL_PACKAGES = ["linux-image-cloud-amd64", "udev"]
 
 
 class RootError(Exception):
@@ -22,22 +26,31 @@ class RootError(Exception):
 
 def ensure_root(release: str, console: Console) -> Path:
     """The folder with a minimal `release` (`trixie`, `sid`) that runs systemd; 300 MB."""
-    folder = cache_root() / "roots" / release
+    return ensure_folder(release, release, [], console)
+
+
+def ensure_root_with_kernel(release: str, console: Console) -> Path:
+    """The same for a virtual machine; 480 MB. The kernel is in its `boot`."""
+    return ensure_folder(f"{release}-kernel", release, KERNEL_PACKAGES, console)
+
+
+def ensure_folder(name: str, release: str, more: list[str], console: Console) -> Path:
+    folder = cache_root() / "roots" / name
     with install.install_lock(folder):
         if not folder.exists():
-            make_root(release, folder, console)
+            make_root(release, [*PACKAGES, CURL.get(release, LATER_CURL), *more], folder, console)
     return folder
 
 
-def make_root(release: str, folder: Path, console: Console) -> None:
+def make_root(release: str, packages: list[str], folder: Path, console: Console) -> None:
     install.ensure_system_packages(["debootstrap"], console)
     watch = Stopwatch()
     console.stage(f"making a Debian {release} (once)")
     unfinished = folder.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     mirror = os.environ.get("CROSSLOGIC_DEBIAN_MIRROR") or MIRROR
-    command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, unfinished, mirror]
-    log = install.log_file(f"debootstrap-{release}")
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, unfinished, mirror]
+    log = install.log_file(f"debootstrap-{folder.name}")
     with log.open("w") as output:
         code = subprocess.run(list(map(str, command)), check=False, stdout=output, stderr=output).returncode
     if code != 0:

@@ -69,6 +69,7 @@ class Suite:
             Step("end-to-end tests, simulated engine", self.simulated_engine_tests),
             Step("tests in a real systemd", self.systemd_tests),
             Step("tests of the package", self.packaging_tests),
+            Step("tests in a virtual machine", self.virtual_machine_tests) if self.options.long else None,
             Step("end-to-end tests, real engine", self.real_engine_tests) if not self.options.fast else None,
         ]
         return [step for step in steps if step]
@@ -157,6 +158,14 @@ class Suite:
             os.environ["CROSSLOGIC_LONG"] = "1"
         return self.pytest("systemd", ["-m", "not real", "--numprocesses", "4", "--dist", "load", "Tests/Systemd"])
 
+    def virtual_machine_tests(self) -> Tally:
+        """One machine at a time: its processors are emulated by the two or so that there are."""
+        if os.geteuid() != 0:
+            self.console.line("left out: making a root file system needs root")
+            return Tally()
+        swift.release_binaries(self.console)
+        return self.pytest("virtual-machine", ["Tests/VirtualMachine"])
+
     def pytest(self, name: str, arguments: list[str]) -> Tally:
         tools = install.ensure_tools(self.console)
         report = self.reports / f"{name}.xml"
@@ -195,7 +204,11 @@ def tally_of(report: Path, code: int, console: Console) -> Tally:
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__)
     parser.add_argument("--fast", action="store_true", help="no real vLLM and no thread sanitizer: minutes, not tens")
-    parser.add_argument("--long", action="store_true", help="a hundred kills where ten are usual; other Debians")
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="a hundred kills where ten are usual; other Debians; a kernel of its own, in a virtual machine",
+    )
     parser.add_argument("--sanitize", action="store_true", help="the thread sanitizer even with --fast")
     return parser.parse_args(arguments)
 

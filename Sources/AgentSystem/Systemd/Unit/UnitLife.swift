@@ -122,13 +122,24 @@ actor UnitLife {
         }
         if !isExitTold, record != nil || !isPatient {
             isExitTold = true
-            if let record, record.result == "oom-kill" { events.yield(.ranOutOfMemory(peak: record.memoryPeak)) }
-            // Without a record how it ended is lost; that it ended is not.
-            events.yield(.exited(record?.exit ?? .exited(code: -1), at: endedAt))
+            let told = record == nil ? statusOfThis() : nil
+            if (record?.result ?? told?.result) == "oom-kill" {
+                events.yield(.ranOutOfMemory(peak: record?.memoryPeak))
+            }
+            // Without either how it ended is lost; that it ended is not.
+            events.yield(.exited(record?.exit ?? told?.exit ?? .exited(code: -1), at: endedAt))
         }
         guard isExitTold else { return }
         // PID 1 writes the record when nothing is left but what cannot be killed.
         if record?.left == 0 || group.withLock({ $0?.isEmpty ?? true }) { finish(.gone(at: clocks.now())) }
+    }
+
+    /// For an exit of which there is no record: where the kernel kills processes of the unit one after the other, PID 1
+    /// kills the one that writes it, too.
+    private func statusOfThis() -> UnitStatus? {
+        guard case .success(let answer) = door.askHere(.status, place), answer.isDone else { return nil }
+        let status = UnitStatus(answer.lines)
+        return status.invocation == invocation ? status : nil
     }
 
     private func finish(_ last: EngineHostEvent) {

@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import CLinux
+internal import Glibc
 
 /// How the engine's unit is, from the `Name=value` lines of the door.
 struct UnitStatus: Equatable, Sendable {
@@ -14,6 +15,8 @@ struct UnitStatus: Equatable, Sendable {
     var startedAt: BootInstant
     /// Such as `success`, `exit-code`, `oom-kill`, `assert`.
     var result: String
+    /// Of the main process; nil while it runs, and where systemd knows of none.
+    var exit: EngineExit?
 
     init(_ lines: [String], suspended: Int64 = clinux_suspended()) {
         var fields: [Substring: Substring] = [:]
@@ -30,6 +33,18 @@ struct UnitStatus: Equatable, Sendable {
         let microseconds = Int64(text("ExecMainStartTimestampMonotonic")) ?? 0
         startedAt = BootInstant(nanoseconds: microseconds * 1000 + suspended)
         result = text("Result")
+        exit = Self.exit(code: text("ExecMainCode"), status: text("ExecMainStatus"))
+    }
+
+    /// The code is one of `CLD_…`.
+    private static func exit(code: String, status: String) -> EngineExit? {
+        guard let code = Int(code), let status = Int32(status) else { return nil }
+        switch code {
+        case Int(CLD_EXITED): return .exited(code: status)
+        case Int(CLD_KILLED): return .signalled(signal: status, coreDumped: false)
+        case Int(CLD_DUMPED): return .signalled(signal: status, coreDumped: true)
+        default: return nil
+        }
     }
 
     /// Something of it is there, or about to be or to go.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import socket
 import statistics
@@ -177,7 +178,8 @@ def costs_of_one_start(stack: Stack, engine: Engine) -> tuple[float, procfs.Memo
     finally:
         agent.running.stop(60)
         agent.close()
-    highest = procfs.Memory(*(max(getattr(s, name) for s in samples) for name in ("resident", "private", "unique")))
+    names = [field.name for field in dataclasses.fields(procfs.Memory)]
+    highest = procfs.Memory(*(max(getattr(sample, name) for sample in samples) for name in names))
     return share, highest
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from crosslogic.bench.__main__ import Bench
 
 IDLE_SECONDS = 30
+# Ten seconds after its start an agent forgets it.
+SETTLED = 12
 SPEED = 40.0
 CHANGES = 10_000
 # Before growth is measured: buffers, pools and caches have their size by then.
@@ -95,7 +97,7 @@ def idle(bench: Bench) -> list[Figure]:
             agent.start()
             wait_for(state, lambda agent=agent, state=state: agent.heartbeat()["state"] == state, 60)
         bench.note("systemd: idle agents settle")
-        time.sleep(5)
+        time.sleep(SETTLED)
         rates = wakeups_per_second(bench, [waiting, serving])
         memory = [procfs.memory(agent.running.pid) for agent in (waiting, serving)]
         for agent in (waiting, serving):
@@ -103,10 +105,16 @@ def idle(bench: Bench) -> list[Figure]:
     return [
         figure("agent without an assignment: wakeups", [rates[0]], "1/s", goal=2),
         figure("agent whose model serves: wakeups", [rates[1]], "1/s"),
-        figure("agent without an assignment: resident memory", [memory[0].resident / MEGABYTE], "MB", goal=20),
-        figure("the same, private: what it alone costs", [memory[0].private / MEGABYTE], "MB"),
-        figure("agent whose model serves: resident memory", [memory[1].resident / MEGABYTE], "MB"),
-        figure("the same, private", [memory[1].private / MEGABYTE], "MB"),
+        *memory_figures("agent without an assignment", memory[0], goal=20),
+        *memory_figures("agent whose model serves", memory[1]),
+    ]
+
+
+def memory_figures(what: str, memory: procfs.Memory, goal: float | None = None) -> list[Figure]:
+    return [
+        figure(f"{what}: resident memory", [memory.resident / MEGABYTE], "MB", goal=goal),
+        figure("the same, its share of what others have mapped too", [memory.proportional / MEGABYTE], "MB"),
+        figure("the same, private: what it alone costs", [memory.private / MEGABYTE], "MB"),
     ]
 
 
@@ -172,6 +180,8 @@ def exits(bench: Bench) -> list[Figure]:
             child.append(kill_to_failed(plane, serve(stack, plane, number, agent.heartbeat)))
         agent.running.stop(60)
     with node_on_machine(bench) as (node, stack, plane):
+        # READY starts it; what it reads and writes in its own time is no part of how an engine ends.
+        node.systemctl("mask", "--runtime", "crosslogic-read-ahead-record.service")
         node.start()
         for number in range(1, runs + 1):
             bench.note(f"systemd: engine exit to failed, systemd, {number} of {runs}")
