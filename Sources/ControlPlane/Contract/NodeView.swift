@@ -22,11 +22,12 @@ enum NodeView {
         view["liveness"] = .object([
             "status": .string(look.status.rawValue), "silent_s": look.silence.map(JSONValue.number) ?? .null,
         ])
-        view["heartbeat"] = look.beat.map { beat in
-            var fields = heartbeat(beat.heartbeat, age: look.beatAge, whole: withHeartbeat)
-            fields["is_overtaken"] = .bool(isOvertaken(beat.heartbeat, by: record.newestEvent))
-            return .object(fields)
-        } ?? .null
+        view["heartbeat"] =
+            look.beat.map { beat in
+                var fields = heartbeat(beat.heartbeat, age: look.beatAge, whole: withHeartbeat)
+                fields["is_overtaken"] = .bool(isOvertaken(beat.heartbeat, by: record.newestEvent))
+                return .object(fields)
+            } ?? .null
         view["sequence_gaps"] = .array(record.sequenceGaps.map(gap))
         return .object(view)
     }
