@@ -19,8 +19,9 @@ from crosslogic.engine import Engine, SimulatedEngine
 from crosslogic.model import MODEL
 from crosslogic.netns import own_network
 from crosslogic.part import Part
+from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET
-from crosslogic.stack import Stack, free_port
+from crosslogic.stack import Stack
 from preemption import Serve
 from scripted_control_plane import ScriptedControlPlane
 from support import StartAgent, assignment, wait_for_state

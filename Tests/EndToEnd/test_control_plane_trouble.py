@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from crosslogic.agent import Agent
-from crosslogic.stack import Stack, free_port
+from crosslogic.ports import free_port
+from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
 from support import RETRIES_WITHIN, STARTS_WITHIN, StartAgent, assignment, state, wait_for_state

@@ -16,6 +16,7 @@ from crosslogic.canaries import Canaries
 from crosslogic.notify import NotifySocket
 from crosslogic.part import Part
 from crosslogic.paths import ROOT
+from crosslogic.ports import free_port
 from crosslogic.waiting import NeverCameError, wait_for
 
 SLEEPER = [sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()"]
@@ -59,6 +60,25 @@ def test_listening_port_is_found() -> None:
         port = server.getsockname()[1]
         assert port in procfs.listening_ports()
     assert port not in procfs.listening_ports()
+
+
+def test_port_is_chosen_once_among_all_runs_and_never_by_the_kernel() -> None:
+    mine = free_port()
+    first_for_connections = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert mine < first_for_connections
+    assert _chosen_by_another_run(looking_first_at=mine) != mine
+    with socket.create_server(("127.0.0.1", mine + 1)):
+        assert _chosen_by_another_run(looking_first_at=mine) not in {mine, mine + 1}
+
+
+def _chosen_by_another_run(looking_first_at: int) -> int:
+    code = (
+        "import random; from crosslogic import ports;"
+        f"random.randrange = lambda count: {looking_first_at} - ports._LOWEST;"
+        "print(ports.free_port())"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "scripts/lib")}
+    return int(subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout)
 
 
 def test_end_of_a_part_ends_the_wait_for_it(sleeper: Part) -> None:

@@ -8,8 +8,9 @@ from crosslogic import http
 from crosslogic.agent import Agent
 from crosslogic.engine import SimulatedEngine
 from crosslogic.model import MODEL
+from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET
-from crosslogic.stack import Stack, free_port
+from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
 from support import RETRIES_WITHIN, STARTS_WITHIN, StartAgent, assignment, wait_for_state

@@ -12,10 +12,11 @@ import pytest
 from crosslogic import broken_models, swift
 from crosslogic.engine import SimulatedEngine
 from crosslogic.model import ensure_model
+from crosslogic.ports import free_port
 from crosslogic.preflight import WRONG_ASSIGNMENTS, Answer, ask, small_memory_limit, wrong_bucket
 from crosslogic.relay import DelayRelay
 from crosslogic.s3 import BUCKET
-from crosslogic.stack import Stack, free_port
+from crosslogic.stack import Stack
 from scripted_control_plane import ScriptedControlPlane
 from support import STARTS_WITHIN, StartAgent, assignment, wait_for_state
 

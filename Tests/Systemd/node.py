@@ -17,8 +17,9 @@ from crosslogic.engine import Engine, SimulatedEngine
 from crosslogic.machine import Bind, Machine
 from crosslogic.model import MODEL
 from crosslogic.paths import SCRIPTS
+from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET
-from crosslogic.stack import Stack, free_port
+from crosslogic.stack import Stack
 from crosslogic.waiting import NeverCameError, wait_for
 
 AGENT = "crosslogic-node-agent.service"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from crosslogic import http
 from crosslogic.hammer import Hammer
-from crosslogic.stack import Stack, free_port
+from crosslogic.ports import free_port
+from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from node import AGENT, Node, another_agent, assignment
 from scripted_control_plane import ScriptedControlPlane

@@ -17,7 +17,7 @@ from typing import Any
 from crosslogic import http, procfs
 from crosslogic.control_plane import write_env_file
 from crosslogic.part import Part
-from crosslogic.stack import free_port
+from crosslogic.ports import free_port
 from crosslogic.waiting import wait_for
 
 ADMIN_TOKEN = "fleet-admin-token"

@@ -15,8 +15,9 @@ from typing import Any
 from crosslogic import http, swift
 from crosslogic.control_plane import NODE_REQUEST, write_env_file
 from crosslogic.part import Part
+from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET
-from crosslogic.stack import Stack, free_port
+from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 
 LONGEST_PAUSE = 0.6

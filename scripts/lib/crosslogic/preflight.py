@@ -11,8 +11,8 @@ from typing import Any
 
 from crosslogic.engine import Engine
 from crosslogic.model import MODEL
+from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET, S3Server
-from crosslogic.stack import free_port
 
 
 @dataclass

@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from crosslogic.console import Console
 from crosslogic.control_plane import ControlPlane
 from crosslogic.engine import Engine
 from crosslogic.model import MODEL, ensure_model
+from crosslogic.ports import free_port
 from crosslogic.s3 import S3Server
 from crosslogic.waiting import wait_for
 
@@ -164,13 +164,6 @@ def interrupt_on_termination() -> None:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
-
-
-def free_port() -> int:
-    """One that nobody has right now; whoever asked should take it soon."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def prepare_engine(kind: str, stack: Stack, console: Console, speed: float = 1.0) -> Engine:

@@ -24,7 +24,7 @@ from crosslogic import install
 from crosslogic.booted import Booted, CommandError, Ran
 from crosslogic.console import Console
 from crosslogic.part import Part
-from crosslogic.stack import free_port
+from crosslogic.ports import free_port
 from crosslogic.waiting import wait_for
 
 GATEWAY = "10.0.2.2"

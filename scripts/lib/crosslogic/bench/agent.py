@@ -19,8 +19,9 @@ from crosslogic.control_plane import write_env_file
 from crosslogic.engine import Engine
 from crosslogic.model import MODEL
 from crosslogic.part import Part
+from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET
-from crosslogic.stack import Stack, free_port, prepare_engine
+from crosslogic.stack import Stack, prepare_engine
 from crosslogic.waiting import wait_for
 
 if TYPE_CHECKING:

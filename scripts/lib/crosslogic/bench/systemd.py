@@ -20,7 +20,8 @@ from crosslogic.bench.nodes import AGENT, ChangingControlPlane, TimedControlPlan
 from crosslogic.bench.preemption import Receiver
 from crosslogic.hammer import Hammer
 from crosslogic.paths import ROOT
-from crosslogic.stack import Stack, free_port
+from crosslogic.ports import free_port
+from crosslogic.stack import Stack
 from crosslogic.waiting import NeverCameError, wait_for
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from crosslogic import http
 from crosslogic.operator.engine_place import EnginePlace
 from crosslogic.operator.outcome import Exit, OperatorError
 from crosslogic.part import Part
-from crosslogic.stack import free_port
+from crosslogic.ports import free_port
 from crosslogic.waiting import NeverCameError, wait_for
 
 STARTS_WITHIN = 1800
