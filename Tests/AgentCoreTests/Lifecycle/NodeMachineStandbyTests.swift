@@ -43,6 +43,18 @@ struct NodeMachineStandbyTests {
         #expect(spawned == "EngineCore: spawned, because CUDA is initialised")
     }
 
+    @Test("Why the engine that waited does not serve stays beside how it was started instead")
+    func refusal() {
+        let script = MachineScript(
+            MachineScript.starting + [
+                .logFact(.launcher("not standby, because VLLM_X differs from what was set when it parked")),
+                .logFact(.launcher("preload, 5 modules")), .logFact(.version("0.32.0")),
+            ])
+        let detail = script.machine.shown.account.spans.first { $0.phase == .engineImport }?.detail
+        #expect(
+            detail == "preload, 5 modules, not standby, because VLLM_X differs from what was set when it parked")
+    }
+
     @Test("The launcher's lines are understood, and nobody's that only quotes them")
     func lines() {
         var reader = EngineLogReader()
