@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from crosslogic import http
+from crosslogic.metadata import iso
+from crosslogic.model import MODEL
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, SERVING, SPARE, Node, another_agent, assignment
+from node import AGENT, ENGINE, SERVING, SPARE, InstalledStandIn, Node, another_agent, assignment
 from scripted_control_plane import ScriptedControlPlane
 
 pytestmark = pytest.mark.parametrize("start_mode", ["standby"], indirect=True)
@@ -127,6 +132,30 @@ def test_an_agent_that_was_killed_goes_on_with_the_engine_and_parks_its_own_besi
     assert node.wait_for_state("serving")["engine"]["pid"] == pid
     assert node.parked(SPARE, other_than=beside) != beside
     assert len(plane.events_of("ready")) == 1
+
+
+def test_memory_is_given_back_once_the_end_of_the_machine_is_announced_and_no_later_agent_takes_it(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
+) -> None:
+    engine.behave(seconds_per_token=0.05)
+    serves_with_another(node, stack, plane)
+    # Ten seconds of work, so that the drain outlives an agent.
+    request = {"model": MODEL, "prompt": "Hello", "max_tokens": 200, "ignore_eos": True}
+    url = f"http://127.0.0.1:{node.engine_port}/v1/completions"
+    with ThreadPoolExecutor() as clients:
+        answer = clients.submit(http.call, "POST", url, request, seconds=30)
+        plane.assign(**assignment(stack), end={"at": iso(time.time() + 25), "kind": "terminate"})
+        plane.wait_for_event("preemption", 5)
+        wait_for("none waits", lambda: not node.is_active(SPARE) and not node.engine_pids(SPARE), 10)
+        agent = node.main_pid(AGENT)
+        node.signal_agent("KILL")
+        another_agent(node, agent)
+        assert answer.result().status == 200
+    node.wait_for_state("stopped", 20)
+    assert node.machine.property(SPARE, "NRestarts") == "0"
+    assert node.machine.property(SPARE, "ActiveState") in ("inactive", "failed")
+    starts = node.machine.journal("-u", SPARE, "--output=cat").count("Started ")
+    assert starts == 1
 
 
 def test_stopping_the_agent_ends_what_waits(node: Node) -> None:

@@ -10,6 +10,8 @@ struct NodeMachineStandbyTests {
             (MachineScript.starting, .untouched), (MachineScript.loading, .untouched),
             (MachineScript.verifying, .untouched), (MachineScript.serving, .parked), (MachineScript.draining, .none),
             (MachineScript.leaving, .none),
+            // Another assignment: its engine follows the one that is being stopped.
+            (MachineScript.serving + [.assignmentReceived(.sample(generation: 2))], .parked),
         ])
     func wishes(events: [NodeEvent], wish: StandbyWish) {
         #expect(MachineScript(events).machine.standby == wish)
