@@ -14,6 +14,7 @@ from typing import Any
 
 from crosslogic import http, swift
 from crosslogic.control_plane import NODE_REQUEST, write_env_file
+from crosslogic.engine import Engine
 from crosslogic.part import Part
 from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET
