@@ -1,4 +1,5 @@
 internal import AgentCore
+internal import AgentTestKit
 internal import Testing
 
 @Suite("When an engine is to wait for what comes next")

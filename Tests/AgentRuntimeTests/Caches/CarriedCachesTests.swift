@@ -10,8 +10,11 @@ struct CarriedCachesTests {
     private struct IdleCarrier: CacheCarrier {
         let outgoing = "/state/caches/outgoing"
         let incoming = "/state/caches/incoming"
+        var packs = true
         func prepareIncoming() async throws(FileFailure) {}
-        func pack() async throws(FileFailure) {}
+        func pack() async throws(FileFailure) {
+            if !packs { throw FileFailure(operation: "write", path: outgoing, errno: 28, reason: "no space") }
+        }
         func unpack() async throws(FileFailure) {}
         func clean() async {}
     }
@@ -38,19 +41,20 @@ struct CarriedCachesTests {
         return try AgentSettings(environment: own.merging(changes) { $1 }, tokenFile: nil)
     }
 
-    private func restore(_ settings: AgentSettings, _ http: ScriptedHTTPClient) async -> [String] {
+    private func restore(
+        _ settings: AgentSettings, _ http: ScriptedHTTPClient, patience: Duration = .seconds(60)
+    ) async -> [String] {
         let log = CollectingLog()
         var ports = AgentPorts.standIns(http: http, log: log)
         ports.cacheCarrier = IdleCarrier()
-        await CarriedCaches(settings: settings, ports: ports, patience: .milliseconds(20))
-            .restore(for: .sample(), on: install)
+        await CarriedCaches(settings: settings, ports: ports, patience: patience).restore(for: .sample(), on: install)
         return log.lines
     }
 
     @Test("A store that never answers does not hold up the start")
     func silentStore() async throws {
         let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in try await neverAnswers() }
-        let lines = await restore(try settings(), http)
+        let lines = await restore(try settings(), http, patience: .milliseconds(20))
         #expect(lines.count == 1)
         #expect(lines.first?.hasPrefix("carried caches are not used: not there after") == true)
     }
@@ -64,7 +68,7 @@ struct CarriedCachesTests {
             return .answer(200, (try? Self.manifest(for: String(key))) ?? "")
         }
         let log = CollectingLog()
-        let caches = try carried(http, log)
+        let caches = try carried(http, log, patience: .milliseconds(20))
         await caches.restore(for: .sample(), on: install)
         let verdicts = await settle(caches)
         #expect(verdicts.map(\.outcome) == [.late])
@@ -90,6 +94,26 @@ struct CarriedCachesTests {
         #expect(http.asked.count { $0.method == .put } == 1)
     }
 
+    @Test("What cannot be packed does not hide what the log has told", arguments: [true, false])
+    func unpacked(isLoaded: Bool) async throws {
+        let content = Array("content".utf8)
+        let http = store { request async throws(HTTPFailure) in
+            guard let key = request.url.split(separator: "/").dropLast().last, request.url.hasSuffix("/manifest") else {
+                return .answer(200, "content")
+            }
+            let part = Hexadecimal.text(MixingSigner().sha256(content))
+            return .answer(200, (try? Self.manifest(for: String(key), part: part)) ?? "")
+        }
+        let log = CollectingLog()
+        let caches = try carried(http, log, packs: false)
+        await caches.restore(for: .sample(), on: install)
+        if isLoaded { caches.note(.compileCacheHit) }
+        let verdicts = await settle(caches)
+        #expect(verdicts.map(\.outcome) == [isLoaded ? .used : .failed])
+        #expect(verdicts.map(\.files) == [isLoaded ? 1 : 0])
+        #expect(log.lines.last == "caches are not carried: write /state/caches/outgoing: no space")
+    }
+
     /// Lists nothing; the rest is for `answer`.
     private func store(_ answer: @escaping ScriptedHTTPClient.Answer) -> ScriptedHTTPClient {
         ScriptedHTTPClient { request async throws(HTTPFailure) in
@@ -99,12 +123,13 @@ struct CarriedCachesTests {
     }
 
     private func carried(
-        _ http: ScriptedHTTPClient, _ log: CollectingLog, _ files: InMemoryFileStore = InMemoryFileStore()
+        _ http: ScriptedHTTPClient, _ log: CollectingLog, _ files: InMemoryFileStore = InMemoryFileStore(),
+        packs: Bool = true, patience: Duration = .seconds(60)
     ) throws -> CarriedCaches {
         var ports = AgentPorts.standIns(http: http, files: files, log: log)
-        ports.cacheCarrier = IdleCarrier()
+        ports.cacheCarrier = IdleCarrier(packs: packs)
         ports.signer = MixingSigner()
-        return CarriedCaches(settings: try settings(), ports: ports, patience: .milliseconds(20))
+        return CarriedCaches(settings: try settings(), ports: ports, patience: patience)
     }
 
     private func settle(_ caches: CarriedCaches) async -> [CacheVerdict] {
@@ -113,11 +138,13 @@ struct CarriedCachesTests {
         return told.withLock { $0 }
     }
 
-    private static func manifest(for key: String) throws -> String {
+    private static func manifest(
+        for key: String, part: String = String(repeating: "0", count: 64)
+    ) throws -> String {
         let signer = MixingSigner()
         let file = CacheBundle.File(path: "modelinfos/a", bytes: 7, isExecutable: false)
         var manifest = CacheManifest(
-            key: CacheKey([], signer: signer), parts: [String(repeating: "0", count: 64)],
+            key: CacheKey([], signer: signer), parts: [part],
             bundle: try CacheBundle([file]))
         manifest.key = key
         let secret = Secret("0123456789abcdef0123456789abcdef")
