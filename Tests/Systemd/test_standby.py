@@ -158,6 +158,25 @@ def test_memory_is_given_back_once_the_end_of_the_machine_is_announced_and_no_la
     assert starts == 1
 
 
+@pytest.mark.parametrize("is_serving", [False, True])
+def test_an_agent_that_is_not_to_have_one_wait_gives_back_the_memory_of_an_earlier_agents(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, is_serving: bool
+) -> None:
+    if is_serving:
+        engine, _ = serves_with_another(node, stack, plane)
+    else:
+        node.start()
+        node.parked()
+    waits = SPARE if is_serving else ENGINE
+    node.configure(CROSSLOGIC_ENGINE_START="plain")
+    agent = node.main_pid(AGENT)
+    node.signal_agent("KILL")
+    another_agent(node, agent)
+    wait_for("none waits", lambda: not node.is_active(waits) and not node.engine_pids(waits), 10)
+    if is_serving:
+        assert node.wait_for_state("serving")["engine"]["pid"] == engine
+
+
 def test_stopping_the_agent_ends_what_waits(node: Node) -> None:
     node.start()
     node.parked()
