@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from crosslogic_launcher import cleanliness, environment, openmp, standby
+from crosslogic_launcher import cleanliness, environment, messages, openmp, standby
 
 
 def test_an_open_device_is_a_user_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +64,18 @@ def test_a_go_that_drips_is_given_up_in_the_time_of_one_that_stands_still() -> N
         stop.set()
         thread.join()
         ours.close()
+
+
+def test_more_descriptors_than_fit_a_message_are_refused_before_any_is_lost() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        messages.send(ours, {}, [0] * messages.DESCRIPTORS)
+        _, received = messages.receive(theirs) or ({}, [])
+        assert len(received) == messages.DESCRIPTORS
+        for descriptor in received:
+            os.close(descriptor)
+        with pytest.raises(ValueError, match="65 descriptors"):
+            messages.send(ours, {}, [0] * (messages.DESCRIPTORS + 1))
 
 
 def test_a_thread_of_python_is_named() -> None:

@@ -97,6 +97,20 @@ def test_a_command_that_holds_a_gpu_before_anybody_asked_does_not_serve(recorded
     assert ended.report["exit_code"] == 7
 
 
+def oom_score(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+def test_the_kernel_ends_it_first_while_it_waits_and_like_any_engine_when_it_serves(recorded: Installation) -> None:
+    usual = oom_score(os.getpid())
+    parked = recorded.park()
+    assert {oom_score(process.pid) for process in parked.settle()} == {1000}
+    assert parked.go() == "ok"
+    report = parked.end().report
+    assert (report["core"]["oom_score"], report["worker"]["oom_score"]) == (usual, usual)
+    assert {report["oom_score"], report["server_oom_score"]} == {usual}
+
+
 def test_the_socket_is_for_its_user_alone(recorded: Installation) -> None:
     parked = recorded.park()
     assert recorded.socket.stat().st_mode & 0o077 == 0

@@ -25,6 +25,11 @@ def how_it_was_started(beat: dict[str, Any]) -> str:
     return next(phase["detail"] for phase in beat["phases"] if phase["name"] == "engine_import")
 
 
+def oom_scores(node: Node) -> set[int]:
+    files = [f"/proc/{pid}/oom_score_adj" for pid in node.engine_pids()]
+    return {int(line) for line in node.machine.run("cat", *files).out.split()}
+
+
 def serves_with_another(node: Node, stack: Stack, plane: ScriptedControlPlane) -> tuple[int, int]:
     """Pids of the engine, and of the one that waits beside it."""
     plane.assign(**assignment(stack))
@@ -40,6 +45,7 @@ def test_it_is_parked_without_secrets_and_the_go_makes_it_the_engine(
     node.start()
     pid = node.parked()
     assert (node.heartbeat() or {})["engine"] is None
+    assert oom_scores(node) == {1000}
     environment = node.machine.run("cat", f"/proc/{pid}/environ").out
     assert stack.store.secret_key not in environment
     assert node.machine.run("stat", "-c", "%U %a", "/run/crosslogic-engine").out.split() == ["vllm", "700"]
@@ -47,6 +53,7 @@ def test_it_is_parked_without_secrets_and_the_go_makes_it_the_engine(
     beat = node.wait_for_state("serving")
     assert beat["engine"]["pid"] == pid == node.main_pid(ENGINE)
     assert how_it_was_started(beat).startswith("standby, ")
+    assert oom_scores(node) == {300}
 
 
 def test_an_agent_that_comes_back_goes_on_with_what_was_parked_before_its_assignment(

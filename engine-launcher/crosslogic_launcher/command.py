@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crosslogic_launcher import cleanliness, client, environment, forkserver, recorder
+from crosslogic_launcher import cleanliness, client, environment, forkserver, oom, recorder
 from crosslogic_launcher.modules import COMMAND, ModuleList
 from crosslogic_launcher.preload import preload
 from crosslogic_launcher.report import say
@@ -80,6 +80,8 @@ def start(options: argparse.Namespace) -> int:
 
 def park(options: argparse.Namespace) -> int:
     """Everything is imported, then it is waited. Nothing is printed to the engine's log before the go."""
+    score = oom.score()
+    oom.adjust(oom.FIRST)
     standby = Standby(options.socket, options.vllm)
     with Quiet() as quiet:
         if not options.because:
@@ -88,9 +90,11 @@ def park(options: argparse.Namespace) -> int:
             except Exception as error:
                 if standby.withdraw():
                     quiet.end()
+                    oom.adjust(score)
                     wait_without_imports(options, standby.parked, reason(error))
                 options.because = reason(error)
         go = standby.wait()
+    oom.adjust(score)
     if options.because:
         # With an environment of its own: what was imported counts for nothing.
         again(options, go.argv, go.environment, options.because)
