@@ -1,6 +1,5 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,5 +14,3 @@ void clinux_background_thread(void) {
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
     syscall(SYS_ioprio_set, CLINUX_IOPRIO_WHO_PROCESS, 0, CLINUX_IOPRIO_IDLE);
 }
-
-int clinux_read_ahead(int file, int64_t offset, size_t count) { return (int)readahead(file, offset, count); }

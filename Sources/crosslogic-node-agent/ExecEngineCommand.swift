@@ -30,7 +30,8 @@ struct ExecEngineCommand: ParsableCommand {
             let own = arguments.drop { $0 != EngineLauncher.separator }.dropFirst()
             let environment = variables.map { EnvironmentVariable($0.key, $0.value) }
             guard let refusal = StandbySocket.go(go, arguments: Array(own), environment: environment) else { return }
-            Complaint.say("the engine that waits does not serve: \(refusal)")
+            // Of the unit, this is the engine's log.
+            Complaint.write(EngineLauncher.refusal(refusal))
             throw ExitCode.failure
         }
         Complaint.say(Program.replace(by: arguments))

@@ -45,7 +45,7 @@ struct ReadAheadCommand: ParsableCommand {
         }
         let wanted = ReadAheadPlan(text: bytes)
         let outcome = ReadAhead.run(wanted, threads: max(1, min(threads, 64)), spare: UInt64(max(0, spare)) << 20)
-        Self.tell(wanted, verb: "asked for \(outcome.bytes >> 20) MB of")
+        Self.tell(wanted, verb: "read \(outcome.bytes >> 20) MB of")
         if outcome.memoryWasShort {
             Complaint.say("stopped early: less than \(spare) MB of memory would stay available")
         }

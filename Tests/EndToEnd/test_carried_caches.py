@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ if [ -e "$folder/model" ]; then
     says "Directly load AOT compilation from path"
 else
     mkdir -p "$folder" "$VLLM_CACHE_ROOT/modelinfos"
+    [ "$SIMULATED_VLLM_BULK" = 0 ] || head -c "$SIMULATED_VLLM_BULK" /dev/zero >"$folder/bulk"
     echo compiled >"$folder/model"
     echo '{}' >"$VLLM_CACHE_ROOT/modelinfos/llama.json"
     printf '{"env":{"VLLM_CODE":"%s"},"config_hash":"1"}' "${SIMULATED_VLLM_CODE-}" >"$folder/cache_key_factors.json"
@@ -49,10 +52,11 @@ class Fleet:
         self.last_heartbeat: dict[str, Any] = {}
         self.compile()
 
-    def compile(self, code: str = "") -> None:
+    def compile(self, code: str = "", bulk: int = 0) -> None:
+        """`bulk`: bytes of what is compiled, besides."""
         self.engine.behave()
         with self.engine.switches_file.open("a") as switches:
-            switches.write(f"SIMULATED_VLLM_CODE={code}\n{COMPILES}")
+            switches.write(f"SIMULATED_VLLM_CODE={code}\nSIMULATED_VLLM_BULK={bulk}\n{COMPILES}")
 
     def node(self, says: str, **settings: str) -> Agent:
         """A start on a new node, up to what it says about its caches after READY; then that node is gone."""
@@ -182,6 +186,24 @@ def test_rejected_credentials_cost_a_compilation_and_nothing_else(fleet: Fleet) 
         CROSSLOGIC_CACHE_SECRET_KEY="nothing",
     )
     assert "saved AOT compiled function" in agent.engine_log.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+def test_disk_too_small_for_them_costs_a_compilation_and_holds_nothing_half(fleet: Fleet) -> None:
+    fleet.compile(bulk=4 << 20)
+    fleet.node(CARRIED)
+    fleet.compile()
+    fleet.cache.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", fleet.cache], check=True)
+    try:
+        second = fleet.node("carried caches are not used: .*: No space left on device")
+        assert "saved AOT compiled function" in second.engine_log.read_text()
+        assert not fleet.compiled.with_name("bulk").exists()
+        assert list((fleet.cache / "vllm" / "unpacking").iterdir()) == []
+    finally:
+        subprocess.run(["umount", "--lazy", fleet.cache], check=True)
+    # What could not be unpacked is still there for others.
+    fleet.node(USED)
 
 
 def test_longest_unused_caches_go(fleet: Fleet) -> None:

@@ -83,7 +83,7 @@ def test_another_waits_beside_the_engine_and_replaces_it_when_that_dies(
     kill_process(agent, "VLLM::EngineCore")
     wait_for_state(agent, "failed")
     assert wait_for_state(agent, "serving")["engine"]["pid"] == parked
-    assert wait_for_standby(agent, other_than=parked)
+    assert [process.pid for process in waiting(agent)] == [wait_for_standby(agent, other_than=parked)]
 
 
 @in_standby
@@ -105,9 +105,14 @@ def test_one_whose_environment_does_not_fit_is_replaced(
     agent = start_agent(plane.url)
     parked = wait_for_standby(agent)
     # Without the streamer its variables are not set.
+    refusal = "not standby, because RUNAI_STREAMER_LOG_LEVEL differs from what was set when it parked"
     plane.assign(**assignment(stack, use_runai_streamer=False, model_uri=str(ensure_model())))
     assert wait_for_state(agent, "serving")["engine"]["pid"] != parked
     wait_for("it is gone", lambda: procfs.of_session(parked) == [], 10)
+    assert [process.pid for process in waiting(agent)] == [wait_for_standby(agent, other_than=parked)]
+    assert f"crosslogic-launcher: {refusal}\n" in agent.engine_log.read_text()
+    detail = how_it_was_started(agent) or ""
+    assert (detail.startswith("preload, "), detail.endswith(refusal)) == (True, True), detail
 
 
 @in_standby

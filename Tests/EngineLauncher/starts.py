@@ -23,6 +23,7 @@ class Installation:
     """A virtual environment, and the state its starts leave."""
 
     folder: Path
+    launcher: Path = LAUNCHER
     vllm: Path = field(init=False)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -48,7 +49,7 @@ class Installation:
 
     def command(self, mode: str, *more: str) -> list[str]:
         python = self.vllm.with_name("python")
-        return [str(python), str(LAUNCHER), mode, "--vllm", str(self.vllm), "--state", str(self.state), *more]
+        return [str(python), str(self.launcher), mode, "--vllm", str(self.vllm), "--state", str(self.state), *more]
 
     def start(self, *argv: str, **variables: str) -> Ended:
         """A preloading start, until it has ended."""
@@ -118,9 +119,17 @@ class Parked:
         strings = [f"A{word}" for word in argv or ("report",)] + [f"E{name}={v}" for name, v in environment.items()]
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(SECONDS)
-            connection.connect(str(self.installation.socket))
+            # As the agent does: one that begins anew does not listen for a moment.
+            wait_for("it listens", lambda: self.reach(connection), SECONDS)
             connection.sendall(b"".join(os.fsencode(text) + b"\0" for text in strings) + b"\0")
             return connection.recv(4096).decode().strip()
+
+    def reach(self, connection: socket.socket) -> bool:
+        try:
+            connection.connect(str(self.installation.socket))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        return True
 
     def end(self) -> Ended:
         output, errors = self.process.communicate(timeout=SECONDS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+from crosslogic.launchable import LAUNCHER
 from starts import Installation
 
 
@@ -46,6 +49,22 @@ def test_a_module_that_makes_forks_unsafe_is_found_and_left_out(recorded: Instal
     assert recorded.modules["left_out"] == [name]
     assert report["core"]["parent"] not in (report["command"], 1)
     assert report["core"]["was_there"]
+
+
+def test_a_module_that_opens_a_device_is_found_and_left_out(recorded: Installation) -> None:
+    device = recorded.folder / "nvidia0"
+    device.touch()
+    recorded.launcher = recorded.folder / "launcher"
+    shutil.copytree(LAUNCHER, recorded.launcher)
+    proof = recorded.launcher / "crosslogic_launcher" / "cleanliness.py"
+    text = proof.read_text()
+    assert 'DEVICE = "/dev/nvidia"' in text
+    proof.write_text(text.replace("/dev/nvidia", str(device.with_name("nvidia"))))
+    variables = {"VLLM_STANDIN_DEVICE": str(device)}
+    recorded.start(VLLM_STANDIN_IMPORTS="vllm.trouble.device", **variables)
+    start = recorded.start(**variables)
+    assert recorded.modules["left_out"] == ["vllm.trouble.device"]
+    assert start.report["core"]["parent"] not in (start.report["command"], 1)
 
 
 def test_where_leaving_out_does_not_help_processes_are_spawned_and_it_is_said_why(recorded: Installation) -> None:

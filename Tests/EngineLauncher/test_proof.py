@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import mmap
+import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from crosslogic_launcher import cleanliness, environment, openmp
+from crosslogic_launcher import cleanliness, environment, messages, openmp, standby
 
 
 def test_an_open_device_is_a_user_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,6 +24,58 @@ def test_an_open_device_is_a_user_of_a_gpu(tmp_path: Path, monkeypatch: pytest.M
     with device.open("w"):
         assert cleanliness.gpu_in_use() == f"{device} is open"
     assert cleanliness.gpu_in_use() is None
+
+
+def test_mapped_memory_of_a_device_is_a_user_of_a_gpu_after_its_descriptor_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleanliness, "DEVICE", str(tmp_path / "nvidia"))
+    device = tmp_path / "nvidia0"
+    device.write_bytes(bytes(mmap.PAGESIZE))
+    library = ctypes.CDLL(None)
+    library.mmap.restype = ctypes.c_void_p
+    descriptor = os.open(device, os.O_RDONLY)
+    address = library.mmap(None, ctypes.c_size_t(mmap.PAGESIZE), 1, 1, descriptor, ctypes.c_long(0))
+    os.close(descriptor)
+    try:
+        assert cleanliness.gpu_in_use() == f"memory of {cleanliness.DEVICE}* is mapped"
+    finally:
+        library.munmap(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE))
+    assert cleanliness.gpu_in_use() is None
+
+
+def test_a_go_that_drips_is_given_up_in_the_time_of_one_that_stands_still() -> None:
+    ours, theirs = socket.socketpair()
+    stop = threading.Event()
+
+    def drip() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            while not stop.wait(0.05):
+                ours.send(b"A")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        began = time.monotonic()
+        with theirs, pytest.raises(TimeoutError):
+            standby.read(theirs, 0.3)
+        assert time.monotonic() - began < 5
+    finally:
+        stop.set()
+        thread.join()
+        ours.close()
+
+
+def test_more_descriptors_than_fit_a_message_are_refused_before_any_is_lost() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        messages.send(ours, {}, [0] * messages.DESCRIPTORS)
+        _, received = messages.receive(theirs) or ({}, [])
+        assert len(received) == messages.DESCRIPTORS
+        for descriptor in received:
+            os.close(descriptor)
+        with pytest.raises(ValueError, match="65 descriptors"):
+            messages.send(ours, {}, [0] * (messages.DESCRIPTORS + 1))
 
 
 def test_a_thread_of_python_is_named() -> None:

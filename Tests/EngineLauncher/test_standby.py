@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -77,6 +78,37 @@ def test_without_recorded_modules_the_go_starts_a_recording_one(installation: In
     assert ended.said[1].startswith("plain, because no modules are recorded")
     assert ended.report["command"] == parked.process.pid
     assert ended.report["core"]["environment"]["HF_TOKEN"] == SECRETS["HF_TOKEN"]
+
+
+def test_a_command_that_holds_a_gpu_before_anybody_asked_does_not_serve(recorded: Installation) -> None:
+    recorded.start()
+    listed = next(recorded.state.glob("modules-*.json"))
+    modules = recorded.modules
+    modules["command"].append("vllm.trouble.cuda")
+    listed.write_text(json.dumps(modules))
+    why = "CUDA is initialised after the import of vllm.trouble.cuda"
+    parked = recorded.park()
+    # It has become a process that holds nothing, and neither does another one.
+    wait_for("it begins anew", lambda: [p.command.rpartition("--because ")[2] for p in parked.members] == [why], 30)
+    assert parked.go() == "ok"
+    ended = parked.end()
+    assert ended.said[0] == f"not standby, because {why}"
+    assert ended.said[1].startswith("preload, ")
+    assert ended.report["exit_code"] == 7
+
+
+def oom_score(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+def test_the_kernel_ends_it_first_while_it_waits_and_like_any_engine_when_it_serves(recorded: Installation) -> None:
+    usual = oom_score(os.getpid())
+    parked = recorded.park()
+    assert {oom_score(process.pid) for process in parked.settle()} == {1000}
+    assert parked.go() == "ok"
+    report = parked.end().report
+    assert (report["core"]["oom_score"], report["worker"]["oom_score"]) == (usual, usual)
+    assert {report["oom_score"], report["server_oom_score"]} == {usual}
 
 
 def test_the_socket_is_for_its_user_alone(recorded: Installation) -> None:

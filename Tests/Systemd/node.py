@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ class OperatedNode:
         procs = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
         return [int(pid) for pid in procs.out.split()]
 
-    def parked(self, unit: str = ENGINE, other_than: int = 0) -> int:
+    def parked(self, unit: str = ENGINE, other_than: int = 0, seconds: float = 30) -> int:
         """Pid of the engine that waits in a unit, once its fork server is beside it."""
         socket = f"/run/{unit.removesuffix('.service')}/standby.sock"
 
@@ -118,7 +119,25 @@ class OperatedNode:
             is_there = pid not in (0, other_than) and len(self.engine_pids(unit)) > 1
             return pid if is_there and self.machine.run("test", "-S", socket, check=False).code == 0 else 0
 
-        return wait_for(f"an engine that waits in {unit}", look, 30)
+        return wait_for(f"an engine that waits in {unit}", look, seconds)
+
+    def settle(self, unit: str, seconds: float) -> None:
+        """What waits in the unit has imported all: it takes no processor any more."""
+        last, next_look = -1, 0.0
+
+        def is_still() -> bool:
+            nonlocal last, next_look
+            if time.monotonic() < next_look:
+                return False
+            next_look = time.monotonic() + 1
+            before, last = last, self.cpu_microseconds(unit)
+            return 0 <= last - before < 20_000
+
+        wait_for(f"nothing works in {unit}", is_still, seconds)
+
+    def cpu_microseconds(self, unit: str) -> int:
+        text = self.machine.run("cat", f"/sys/fs/cgroup{self.machine.property(unit, 'ControlGroup')}/cpu.stat").out
+        return int(text.partition("usage_usec ")[2].split()[0])
 
     def last_exit(self) -> dict[str, Any] | None:
         record = self.machine.read("/var/lib/crosslogic/last-exit.json")
@@ -196,7 +215,7 @@ class Node(OperatedNode):
         python = (self.engine.executable.parent / "python").resolve()
         for parent in [*python.parents, *self.engine.executable.resolve().parents]:
             self.machine.run("chmod", "a+rx", str(parent), check=False)
-        for unit in (AGENT, ENGINE):
+        for unit in (AGENT, ENGINE, SPARE):
             self.drop_in(unit, f"[Service]\nProtectHome=no\nPrivateTmp={'no' if self.is_hidden else 'yes'}\n")
 
     def start_and_serve(self, seconds: float = 30) -> dict[str, Any]:

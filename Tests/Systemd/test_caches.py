@@ -78,4 +78,4 @@ def test_what_a_start_needed_is_written_down_and_read_at_the_next_boot(
     # As after a boot.
     node.machine.run("rm", "/run/crosslogic/started-since-boot")
     node.systemctl("start", "crosslogic-read-ahead.service")
-    wait_for("it was read", lambda: "asked for" in node.machine.journal("-u", "crosslogic-read-ahead.service"), 30)
+    wait_for("it was read", lambda: " MB of " in node.machine.journal("-u", "crosslogic-read-ahead.service"), 30)

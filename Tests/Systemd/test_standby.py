@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from crosslogic import http
+from crosslogic.metadata import iso
+from crosslogic.model import MODEL
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, SERVING, SPARE, Node, another_agent, assignment
+from node import AGENT, ENGINE, SERVING, SPARE, InstalledStandIn, Node, another_agent, assignment
 from scripted_control_plane import ScriptedControlPlane
 
 pytestmark = pytest.mark.parametrize("start_mode", ["standby"], indirect=True)
@@ -17,6 +23,11 @@ SOCKET = "/run/crosslogic-engine/standby.sock"
 
 def how_it_was_started(beat: dict[str, Any]) -> str:
     return next(phase["detail"] for phase in beat["phases"] if phase["name"] == "engine_import")
+
+
+def oom_scores(node: Node) -> set[int]:
+    files = [f"/proc/{pid}/oom_score_adj" for pid in node.engine_pids()]
+    return {int(line) for line in node.machine.run("cat", *files).out.split()}
 
 
 def serves_with_another(node: Node, stack: Stack, plane: ScriptedControlPlane) -> tuple[int, int]:
@@ -34,6 +45,7 @@ def test_it_is_parked_without_secrets_and_the_go_makes_it_the_engine(
     node.start()
     pid = node.parked()
     assert (node.heartbeat() or {})["engine"] is None
+    assert oom_scores(node) == {1000}
     environment = node.machine.run("cat", f"/proc/{pid}/environ").out
     assert stack.store.secret_key not in environment
     assert node.machine.run("stat", "-c", "%U %a", "/run/crosslogic-engine").out.split() == ["vllm", "700"]
@@ -41,6 +53,7 @@ def test_it_is_parked_without_secrets_and_the_go_makes_it_the_engine(
     beat = node.wait_for_state("serving")
     assert beat["engine"]["pid"] == pid == node.main_pid(ENGINE)
     assert how_it_was_started(beat).startswith("standby, ")
+    assert oom_scores(node) == {300}
 
 
 def test_an_agent_that_comes_back_goes_on_with_what_was_parked_before_its_assignment(
@@ -128,6 +141,49 @@ def test_an_agent_that_was_killed_goes_on_with_the_engine_and_parks_its_own_besi
     assert len(plane.events_of("ready")) == 1
 
 
+def test_memory_is_given_back_once_the_end_of_the_machine_is_announced_and_no_later_agent_takes_it(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
+) -> None:
+    engine.behave(seconds_per_token=0.05)
+    serves_with_another(node, stack, plane)
+    # Ten seconds of work, so that the drain outlives an agent.
+    request = {"model": MODEL, "prompt": "Hello", "max_tokens": 200, "ignore_eos": True}
+    url = f"http://127.0.0.1:{node.engine_port}/v1/completions"
+    with ThreadPoolExecutor() as clients:
+        answer = clients.submit(http.call, "POST", url, request, seconds=30)
+        plane.assign(**assignment(stack), end={"at": iso(time.time() + 25), "kind": "terminate"})
+        plane.wait_for_event("preemption", 5)
+        wait_for("none waits", lambda: not node.is_active(SPARE) and not node.engine_pids(SPARE), 10)
+        agent = node.main_pid(AGENT)
+        node.signal_agent("KILL")
+        another_agent(node, agent)
+        assert answer.result().status == 200
+    node.wait_for_state("stopped", 20)
+    assert node.machine.property(SPARE, "NRestarts") == "0"
+    assert node.machine.property(SPARE, "ActiveState") in ("inactive", "failed")
+    starts = node.machine.journal("-u", SPARE, "--output=cat").count("Started ")
+    assert starts == 1
+
+
+@pytest.mark.parametrize("is_serving", [False, True])
+def test_an_agent_that_is_not_to_have_one_wait_gives_back_the_memory_of_an_earlier_agents(
+    node: Node, stack: Stack, plane: ScriptedControlPlane, is_serving: bool
+) -> None:
+    if is_serving:
+        engine, _ = serves_with_another(node, stack, plane)
+    else:
+        node.start()
+        node.parked()
+    waits = SPARE if is_serving else ENGINE
+    node.configure(CROSSLOGIC_ENGINE_START="plain")
+    agent = node.main_pid(AGENT)
+    node.signal_agent("KILL")
+    another_agent(node, agent)
+    wait_for("none waits", lambda: not node.is_active(waits) and not node.engine_pids(waits), 10)
+    if is_serving:
+        assert node.wait_for_state("serving")["engine"]["pid"] == engine
+
+
 def test_stopping_the_agent_ends_what_waits(node: Node) -> None:
     node.start()
     node.parked()
@@ -145,4 +201,6 @@ def test_a_go_that_is_refused_leads_to_a_start_of_its_own(
     plane.assign(**assignment(stack))
     beat = node.wait_for_state("serving", 60)
     assert beat["engine"]["pid"] != pid
-    assert how_it_was_started(beat).startswith("preload, ")
+    assert re.fullmatch(
+        r"preload, .*, not standby, because .*connect: No such file or directory", how_it_was_started(beat)
+    )

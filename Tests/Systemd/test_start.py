@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 from conftest import MakeNode
-from crosslogic.engine import Engine
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from node import AGENT, ENGINE, SERVING, InstalledStandIn, Node, assignment
@@ -101,20 +99,3 @@ def test_engine_that_cannot_be_executed_is_named(node: Node, stack: Stack, plane
     failure = plane.wait_for_event("failed", 15)["data"]["failure"]
     assert failure["class"] == "engine_missing"
     assert "Permission denied" in node.machine.run("tail", "-n1", "/tmp/vllm.log").out
-
-
-@pytest.mark.real
-def test_real_engine_serves_in_its_unit(stack: Stack, plane: ScriptedControlPlane, real_engine: Engine) -> None:
-    node = Node(stack, real_engine, plane.url, CROSSLOGIC_ENGINE=str(real_engine.executable.resolve()))
-    plane.assign(**assignment(stack))
-    with node.machine:
-        node.reach_engine()
-        try:
-            pid = node.start_and_serve(real_engine.start_seconds)["engine"]["pid"]
-            node.systemctl("restart", AGENT)
-            assert node.wait_for_state("serving")["engine"]["pid"] == pid
-            node.systemctl("stop", AGENT)
-            assert node.engine_pids() == []
-            assert (node.last_exit() or {})["result"] == "success"
-        finally:
-            node.keep_logs()

@@ -136,6 +136,7 @@ def test_drain_on_a_notice_goes_on_under_the_next_agent(
     node.wait_for_state("stopped", 10)
 
 
+@in_all_start_modes
 def test_agent_that_hangs_is_replaced_and_the_engine_stays(
     node: Node, stack: Stack, plane: ScriptedControlPlane
 ) -> None:
@@ -167,6 +168,7 @@ def test_engine_that_dies_while_no_agent_is_there_is_told_with_its_cause(
     plane.wait_for_event("ready", 20, after=1)
 
 
+@in_all_start_modes
 def test_engine_of_nobody_is_ended(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
     """No handover, as after an agent of another version: what runs belongs to no assignment that is known."""
     plane.assign(**assignment(stack))
@@ -207,6 +209,7 @@ def test_lines_written_while_no_agent_was_there_are_read_once_also_from_a_log_th
     check_events(plane)
 
 
+@in_all_start_modes
 def test_worker_that_dies_is_noticed_by_the_successor(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
     plane.assign(**assignment(stack))
     node.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from crosslogic.stack import Stack
-from crosslogic.virtual_machine import VirtualMachine
+from crosslogic.virtual_machine import PROCESSORS, VirtualMachine
 from node import AGENT, ENGINE
 from scripted_control_plane import ScriptedControlPlane
 from virtual_node import VirtualNode, virtual_assignment
@@ -26,6 +26,17 @@ def test_drop_ins_for_memory_processor_and_tasks_reach_the_kernel(
     names = ["memory.max", "memory.high", "cpu.weight", "pids.max", "memory.oom.group"]
     values = [node.machine.run("cat", f"{group}/{name}").out.strip() for name in names]
     assert values == [str(600 << 20), str(500 << 20), "42", "777", "1"]
+
+
+def test_agent_keeps_to_the_last_two_processors_with_every_thread_and_the_engine_has_all(
+    node: VirtualNode, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    plane.assign(**virtual_assignment(stack))
+    node.start()
+    plane.wait_for_event("ready", SOON)
+    for unit, expected in ((AGENT, f"{PROCESSORS - 2}-{PROCESSORS - 1}"), (ENGINE, f"0-{PROCESSORS - 1}")):
+        said = node.machine.shell(f"cat /proc/{node.main_pid(unit)}/task/*/status").out
+        assert set(re.findall(r"(?m)^Cpus_allowed_list:\s*(\S+)$", said)) == {expected}
 
 
 def test_no_setting_of_our_units_is_beyond_this_kernel(

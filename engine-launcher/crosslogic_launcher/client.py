@@ -12,7 +12,7 @@ from multiprocessing.context import reduction
 from pathlib import Path
 from typing import Any
 
-from crosslogic_launcher import messages
+from crosslogic_launcher import messages, oom
 from crosslogic_launcher.report import say
 
 PATIENCE = 120.0
@@ -52,7 +52,8 @@ class ForkServerLink:
         try:
             with ours:
                 ours.settimeout(PATIENCE)
-                messages.send(self.channel, {"environment": dict(os.environ)}, [*fixed, *inherited])
+                request = {"environment": dict(os.environ), "oom_score": oom.score()}
+                messages.send(self.channel, request, [*fixed, *inherited])
                 theirs.close()
                 reply = messages.receive(ours)
             if reply is None:

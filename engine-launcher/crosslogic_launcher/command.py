@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crosslogic_launcher import cleanliness, client, environment, forkserver, recorder
+from crosslogic_launcher import cleanliness, client, environment, forkserver, oom, recorder
 from crosslogic_launcher.modules import COMMAND, ModuleList
 from crosslogic_launcher.preload import preload
 from crosslogic_launcher.report import say
@@ -50,6 +50,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--state", type=Path, help="folder for what starts have recorded")
     parser.add_argument("--list", type=Path, help="where the modules of a start without a model of anybody's go")
     parser.add_argument("--socket", type=Path, help="where a parked start hears of its go")
+    parser.add_argument("--because", help="why a parked start has nothing imported")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:end])
     options.argv = list(arguments[end + 1 :])
@@ -79,30 +80,48 @@ def start(options: argparse.Namespace) -> int:
 
 def park(options: argparse.Namespace) -> int:
     """Everything is imported, then it is waited. Nothing is printed to the engine's log before the go."""
+    score = oom.score()
+    oom.adjust(oom.FIRST)
     standby = Standby(options.socket, options.vllm)
     with Quiet() as quiet:
-        failure: str | None = None
-        try:
-            modules = installed_modules(options.state)
-            if modules.is_empty:
-                raise PlainError("no modules are recorded yet")
-            client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output=quiet.output))
-            serve = command()
-            # The command forks nobody; what it must not do is hold a GPU that nobody has asked for yet.
-            dirty = preload(modules.to_preload(COMMAND), cleanliness.gpu_in_use)
-            if dirty:
-                raise PlainError(f"{cleanliness.gpu_in_use()} after the import of {dirty}")
-        except Exception as error:
-            failure = reason(error)
+        if not options.because:
+            try:
+                serve, modules = import_all(options, quiet.output)
+            except Exception as error:
+                if standby.withdraw():
+                    quiet.end()
+                    oom.adjust(score)
+                    wait_without_imports(options, standby.parked, reason(error))
+                options.because = reason(error)
         go = standby.wait()
-    if failure:
+    oom.adjust(score)
+    if options.because:
         # With an environment of its own: what was imported counts for nothing.
-        again(options, go.argv, go.environment, failure)
+        again(options, go.argv, go.environment, options.because)
     environment.become(go.environment)
     recorder.start(modules.records, COMMAND)
     say(f"standby, {time.monotonic() - standby.since:.1f} s after it parked")
     sys.argv = [str(options.vllm), *go.argv]
     return serve()
+
+
+def import_all(options: argparse.Namespace, output: int) -> tuple[Callable[[], Any], ModuleList]:
+    modules = installed_modules(options.state)
+    if modules.is_empty:
+        raise PlainError("no modules are recorded yet")
+    client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output))
+    serve = command()
+    # The command forks nobody; what it must not do is hold a GPU that nobody has asked for yet.
+    dirty = preload(modules.to_preload(COMMAND), cleanliness.gpu_in_use)
+    if dirty:
+        raise PlainError(f"{cleanliness.gpu_in_use()} after the import of {dirty}")
+    return serve, modules
+
+
+def wait_without_imports(options: argparse.Namespace, variables: dict[str, str], why: str) -> NoReturn:
+    """What was imported is of no use: no memory for it, and no GPU, is kept while nobody has asked for a start."""
+    arguments = ["park", *places(options), "--socket", str(options.socket), "--because", why]
+    os.execve(sys.executable, [sys.executable, str(LAUNCHER), *arguments], variables)
 
 
 class Quiet:
@@ -116,6 +135,9 @@ class Quiet:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         for descriptor, kept in zip((1, 2), self.kept, strict=True):
@@ -150,8 +172,12 @@ def command() -> Callable[[], Any]:
 def again(options: argparse.Namespace, argv: list[str], variables: dict[str, str], why: str) -> NoReturn:
     """A parked start that came to nothing may still find everything in order when it is made anew."""
     say(f"not standby, because {why}")
-    arguments = ["preload", "--vllm", str(options.vllm), "--state", str(options.state), "--", *argv]
+    arguments = ["preload", *places(options), "--", *argv]
     os.execve(sys.executable, [sys.executable, str(LAUNCHER), *arguments], variables)
+
+
+def places(options: argparse.Namespace) -> list[str]:
+    return ["--vllm", str(options.vllm), "--state", str(options.state)]
 
 
 def plain(vllm: Path, argv: list[str], variables: dict[str, str], why: str) -> NoReturn:

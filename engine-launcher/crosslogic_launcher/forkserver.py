@@ -16,7 +16,7 @@ from multiprocessing import forkserver, resource_tracker, spawn
 from pathlib import Path
 from typing import Any, NoReturn
 
-from crosslogic_launcher import cleanliness, client, environment, messages, openmp, recorder
+from crosslogic_launcher import cleanliness, client, environment, messages, oom, openmp, recorder
 from crosslogic_launcher.modules import ENGINE, ModuleList
 from crosslogic_launcher.preload import preload
 
@@ -64,6 +64,8 @@ class ForkServer:
         if len(descriptors) < FIXED_DESCRIPTORS:
             self._close(descriptors)
             return
+        # It has waited long enough: the end of this process by the kernel would be that of the engine's whole unit.
+        oom.adjust(request["oom_score"])
         with socket.socket(fileno=descriptors[0]) as answer:
             reason = cleanliness.unforkable(frozenset(self.status))
             if reason:

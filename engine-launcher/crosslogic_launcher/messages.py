@@ -13,7 +13,10 @@ DESCRIPTORS = 64
 
 
 def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
+    """Raises ValueError for more descriptors than are received at a time: the others would be lost without a word."""
     rights = array.array("i", descriptors or [])
+    if len(rights) > DESCRIPTORS:
+        raise ValueError(f"{len(rights)} descriptors are handed on")
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
     channel.sendmsg([json.dumps(message).encode("utf-8", "surrogateescape")], ancillary, socket.MSG_NOSIGNAL)
 

@@ -14,7 +14,7 @@ from crosslogic_launcher import environment
 
 LIMIT = 1 << 20
 PATIENCE = 10.0
-"""Seconds for a message, from its first byte to its last."""
+"""Seconds for a message, from the connection to its last byte."""
 
 
 @dataclass
@@ -36,6 +36,8 @@ class Standby:
         self.parked = dict(os.environ)
         self.since = time.monotonic()
         self.go: Go | None = None
+        self.is_withdrawn = False
+        self.deciding = threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path.unlink(missing_ok=True)
         before = os.umask(0o177)
@@ -56,29 +58,39 @@ class Standby:
         while self.go is None:
             connection, _ = self.listener.accept()
             with connection, contextlib.suppress(OSError, ValueError):
-                connection.settimeout(PATIENCE)
-                go = read(connection)
-                refusal = self._refusal(go)
-                if refusal is None:
-                    self.go = go
+                go = read(connection, PATIENCE)
+                with self.deciding:
+                    refusal = self._refusal(go)
+                    if refusal is None:
+                        self.go = go
                 connection.sendall(f"refused: {refusal}\n".encode() if refusal else b"ok\n")
         self.listener.close()
         self.path.unlink(missing_ok=True)
 
+    def withdraw(self) -> bool:
+        """Whether nobody was told to go so far; then nobody is from now on."""
+        with self.deciding:
+            self.is_withdrawn = self.go is None
+        return self.is_withdrawn
+
     def _refusal(self, go: Go) -> str | None:
+        if self.is_withdrawn:
+            return "it begins anew"
         if self.vllm.resolve() != self.installed:
             return "another vLLM is installed now"
         name = environment.difference(self.parked, go.environment)
         return f"{name} differs from what was set when it parked" if name else None
 
 
-def read(connection: socket.socket) -> Go:
+def read(connection: socket.socket, patience: float) -> Go:
     """Strings of C, `A` before an argument and `E` before a variable, and an empty one at the end.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, and TimeoutError for what takes longer than `patience` seconds.
     """
+    deadline = time.monotonic() + patience
     content = bytearray()
     while not content.endswith(b"\0\0"):
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
         piece = connection.recv(1 << 16)
         content += piece
         if not piece or len(content) > LIMIT:

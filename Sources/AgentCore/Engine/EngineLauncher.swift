@@ -50,6 +50,9 @@ package struct EngineLauncher: Equatable, Sendable {
     /// In the environment of an engine's unit: the file with what to execute, where that is not the usual one.
     package static let argumentsVariable = "CROSSLOGIC_ENGINE_ARGUMENTS"
 
+    /// For the engine's log, where an engine that waited does not serve; in the form of the launcher's own lines.
+    package static func refusal(_ reason: String) -> String { "crosslogic-launcher: not standby, because \(reason)\n" }
+
     /// What stands before vLLM's own arguments.
     package static let separator = "--"
 }

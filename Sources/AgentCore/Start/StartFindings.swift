@@ -4,6 +4,8 @@ struct StartFindings: Equatable, Sendable {
     private(set) var arguments: String?
     /// How the launcher started the engine.
     private(set) var launched: String?
+    /// Why the engine that waited is not what was launched.
+    private(set) var refused: String?
     /// What it could not fork, and why.
     private(set) var spawned: String?
     private(set) var architecture: String?
@@ -60,8 +62,14 @@ struct StartFindings: Equatable, Sendable {
     }
 
     private mutating func noteLauncher(_ text: String) {
-        let modes = ["plain, ", "preload, ", "standby, ", "not standby, "]
-        if modes.contains(where: text.hasPrefix) { launched = text } else { spawned = spawned ?? text }
+        let modes = ["plain, ", "preload, ", "standby, "]
+        if text.hasPrefix("not standby, ") {
+            refused = text
+        } else if modes.contains(where: text.hasPrefix) {
+            launched = text
+        } else {
+            spawned = spawned ?? text
+        }
     }
 
     private mutating func noteInitialisation(_ fact: LogFact) {

@@ -152,8 +152,13 @@ actor CarriedCaches {
         guard let start, let caches = settings.caches, let carrier = ports.cacheCarrier else { return }
         self.start = nil
         do throws(CacheTrouble) {
-            try await filing { () async throws(FileFailure) in try await carrier.pack() }
-            let packed = try index(in: carrier.outgoing)
+            let packed: CacheBundle
+            do throws(CacheTrouble) {
+                packed = try await pack(with: carrier)
+            } catch {
+                say(start.generation, verdict(on: start, without: error))
+                throw error
+            }
             let writer = CacheWriter(
                 store: start.store, key: start.key, ports: ports, caches: caches, folder: carrier.outgoing)
             let verdict = try await verdict(on: start, packed, writer, carrier)
@@ -163,6 +168,23 @@ actor CarriedCaches {
             if !Task.isCancelled { ports.log.write(.warning, "caches are not carried: \(error.words)") }
         }
         await carrier.clean()
+    }
+
+    private func pack(with carrier: any CacheCarrier) async throws(CacheTrouble) -> CacheBundle {
+        try await filing { () async throws(FileFailure) in try await carrier.pack() }
+        return try index(in: carrier.outgoing)
+    }
+
+    /// What the engine has made cannot be looked at; its log may have told enough.
+    private func verdict(on start: Start, without trouble: CacheTrouble) -> CacheVerdict {
+        guard start.restored != nil else { return CacheVerdict(after: start.outcome, key: start.key.digest) }
+        let signs = signs.withLock { $0 }
+        guard signs.loaded, !signs.compiled else {
+            return CacheVerdict(.failed, key: start.key.digest, reason: trouble.words)
+        }
+        var verdict = CacheVerdict(after: start.outcome, key: start.key.digest)
+        verdict.judge(.loaded)
+        return verdict
     }
 
     private func verdict(

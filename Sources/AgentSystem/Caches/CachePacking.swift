@@ -31,20 +31,6 @@ package enum CachePacking {
         try write(Array(bundle.lines.joined(separator: "\n").utf8), to: "\(folder)/\(indexName)")
     }
 
-    package static func unpack(from folder: String, root: String) throws(FileFailure) {
-        let bundle = try index(in: folder)
-        var parts = PartReader(folder: folder)
-        for file in bundle.files {
-            let path = "\(root)/\(file.path)"
-            guard FileKind(at: path) == nil else {
-                try parts.skip(file.bytes)
-                continue
-            }
-            try makeFolders(of: file.path, below: root)
-            try parts.copy(file.bytes, to: path, mode: file.isExecutable ? 0o700 : 0o600)
-        }
-    }
-
     package static func index(in folder: String) throws(FileFailure) -> CacheBundle {
         let path = "\(folder)/\(indexName)"
         guard let bytes = try LinuxFileStore().read(path, limit: CacheBundle.maximumTextBytes) else {
@@ -82,25 +68,10 @@ package enum CachePacking {
     private static func write(_ bytes: [UInt8], to path: String) throws(FileFailure) {
         try LinuxFileStore().writeForThisBoot(bytes, to: path, mode: 0o644)
     }
-
-    /// Ours alone, and no links: what is in them is executed.
-    private static func makeFolders(of path: String, below root: String) throws(FileFailure) {
-        try LinuxFileStore().createFolders(root)
-        var folder = root
-        for name in path.split(separator: "/").dropLast() {
-            folder += "/\(name)"
-            if mkdir(folder, 0o700) == 0 { continue }
-            let code = errno
-            guard code == EEXIST else { throw SystemError(operation: "mkdir", code: code).on(folder) }
-            guard FileKind(at: folder) == .directory else {
-                throw SystemError(operation: "mkdir", code: ENOTDIR).on(folder)
-            }
-        }
-    }
 }
 
 /// Writes contents one behind the other into files of one size.
-private struct PartWriter {
+struct PartWriter {
     let folder: String
     private var number = 0
     private var part: Descriptor?
@@ -112,13 +83,17 @@ private struct PartWriter {
         let path = "\(root)/\(file.path)"
         do throws(SystemError) {
             let source = try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            let before = try source.status()
             var offset: Int64 = 0
             while offset < Int64(file.bytes) {
                 let chunk = try source.read(upTo: min(1 << 16, Int(file.bytes) - Int(offset)), at: offset)
-                // It shrank while it was read: what is packed would be torn.
-                guard !chunk.isEmpty else { throw SystemError(operation: "read", code: ESTALE) }
+                if chunk.isEmpty { break }
                 try append(chunk)
                 offset += Int64(chunk.count)
+            }
+            // The engine still works on it: what was packed would be torn, and signed all the same.
+            guard try source.status().isSame(as: before), before.st_size == Int64(file.bytes) else {
+                throw SystemError(operation: "read", code: ESTALE)
             }
         } catch {
             throw error.on(path)
@@ -146,45 +121,9 @@ private struct PartWriter {
     mutating func finish() throws(FileFailure) { part = nil }
 }
 
-/// The other direction.
-private struct PartReader {
-    let folder: String
-    private var position: UInt64 = 0
-    private var part: (number: Int, file: Descriptor)?
-
-    init(folder: String) { self.folder = folder }
-
-    mutating func skip(_ bytes: UInt64) throws(FileFailure) { position += bytes }
-
-    /// Whole or not at all, for every reader.
-    mutating func copy(_ bytes: UInt64, to path: String, mode: UInt32) throws(FileFailure) {
-        let temporary = "\(path).\(getpid())\(LinuxFileStore.temporarySuffix)"
-        do throws(SystemError) {
-            _ = unlink(temporary)
-            let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
-            var left = bytes
-            while left > 0 {
-                let chunk = try read(upTo: Int(min(left, 1 << 16)))
-                try file.write(chunk)
-                left -= UInt64(chunk.count)
-            }
-            try SystemError.check("rename") { rename(temporary, path) }
-        } catch {
-            _ = unlink(temporary)
-            throw error.on(path)
-        }
-    }
-
-    private mutating func read(upTo limit: Int) throws(SystemError) -> [UInt8] {
-        let number = Int(position / CacheBundle.partBytes)
-        let offset = position % CacheBundle.partBytes
-        if part?.number != number {
-            let path = "\(folder)/\(CachePacking.partName(number))"
-            part = (number, try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
-        }
-        let chunk = try part?.file.read(upTo: min(limit, Int(CacheBundle.partBytes - offset)), at: Int64(offset)) ?? []
-        guard !chunk.isEmpty else { throw SystemError(operation: "read", code: ENODATA) }
-        position += UInt64(chunk.count)
-        return chunk
+extension stat {
+    /// As large, and not written to meanwhile.
+    fileprivate func isSame(as other: stat) -> Bool {
+        (st_size, st_mtim.tv_sec, st_mtim.tv_nsec) == (other.st_size, other.st_mtim.tv_sec, other.st_mtim.tv_nsec)
     }
 }

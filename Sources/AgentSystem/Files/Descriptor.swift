@@ -38,6 +38,11 @@ final class Descriptor: Sendable {
         return bytes
     }
 
+    /// How many bytes from `offset` on are in the buffer now; 0 at the end of the file.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
+        Int(try SystemError.check("read") { pread(number, buffer.baseAddress, buffer.count, off_t(offset)) })
+    }
+
     /// Writes everything, however many calls that takes.
     func write(_ bytes: [UInt8]) throws(SystemError) {
         var written = 0

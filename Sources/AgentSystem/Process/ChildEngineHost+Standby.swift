@@ -65,7 +65,9 @@ extension ChildEngineHost {
     func start(_ launch: EngineLaunch, waiting: EngineLife?, _ events: AsyncStream<EngineHostEvent>.Continuation) {
         guard let waiting, let go = launch.go else { return }
         let refusal = waiting.assumeIsolated { $0.go(go, launch, record: record, events: events) }
-        guard refusal != nil else { return }
+        guard let refusal else { return }
+        // A log that cannot be written is the failure of the start that follows.
+        try? EngineLogFile.openForEngine(launch.logPath).write(Array(EngineLauncher.refusal(refusal).utf8))
         let life = makeLife(record: record, events: events)
         engines.withLock { engines in
             engines.current = life

@@ -20,10 +20,17 @@ package enum StandbySocket {
             let connection = try connect(path, while: lives)
             try send(message(arguments, environment), over: connection)
             let answer = try receive(from: connection)
-            return answer == "ok\n" ? nil : String(answer.prefix { $0 != "\n" })
+            return answer == "ok\n" ? nil : reason(in: answer)
         } catch {
             return "\(path): \(error.operation): \(error.reason)"
         }
+    }
+
+    private static func reason(in answer: String) -> String {
+        let refused = "refused: "
+        let line = answer.prefix { $0 != "\n" }
+        if line.isEmpty { return "it gave no answer" }
+        return String(line.hasPrefix(refused) ? line.dropFirst(refused.count) : line)
     }
 
     private static func connect(_ path: String, while lives: () -> Bool) throws(SystemError) -> Descriptor {

@@ -12,18 +12,20 @@ package enum ReadAhead {
         package var memoryWasShort = false
     }
 
-    /// Pieces that are asked for at a time; also how often memory is looked at.
+    /// What a thread takes at a time; also how often memory is looked at.
     private static let piece: UInt64 = 4 << 20
+    private static let bufferBytes = 1 << 20
 
     private struct Work {
         var pieces: ArraySlice<(path: String, range: Range<UInt64>)>
         var outcome = Outcome()
     }
 
-    /// Blocks until all is asked for or memory is short.
+    /// Blocks until all is in memory or memory is short.
     ///
     /// Many threads, because disks that are far away answer many questions in the time of one. `spare` bytes of memory
-    /// stay available; where `available` cannot tell, nothing is read.
+    /// stay available; where `available` cannot tell, nothing is read. Not by readahead(2): of each request the kernel
+    /// silently leaves out what is beyond the device's own window, 128 KiB on many.
     package static func run(
         _ plan: ReadAheadPlan, threads: Int, spare: UInt64,
         available: @escaping @Sendable () -> UInt64? = availableMemory
@@ -63,6 +65,8 @@ package enum ReadAhead {
         var outcome: Outcome { work.withLock { $0.outcome } }
 
         func drain(spare: UInt64, available: () -> UInt64?) {
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: ReadAhead.bufferBytes, alignment: 4096)
+            defer { buffer.deallocate() }
             var open: (path: String, file: Descriptor)?
             while let (path, range) = work.withLock({ $0.pieces.popFirst() }) {
                 guard let free = available(), free > spare + ReadAhead.piece else {
@@ -77,10 +81,22 @@ package enum ReadAhead {
                 }
                 // Gone since the plan was made: a new version is installed, and has a plan of its own soon.
                 guard let file = open?.file else { continue }
-                if clinux_read_ahead(file.number, Int64(range.lowerBound), range.count) == 0 {
-                    work.withLock { $0.outcome.bytes += UInt64(range.count) }
-                }
+                let bytes = Self.read(range, of: file, through: buffer)
+                work.withLock { $0.outcome.bytes += bytes }
             }
+        }
+
+        /// How much of it there was. What is read goes nowhere: the kernel keeps it.
+        private static func read(
+            _ range: Range<UInt64>, of file: Descriptor, through buffer: UnsafeMutableRawBufferPointer
+        ) -> UInt64 {
+            var offset = range.lowerBound
+            while offset < range.upperBound {
+                let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(Int(range.upperBound - offset)))
+                guard let count = try? file.read(into: wanted, at: Int64(offset)), count > 0 else { break }
+                offset += UInt64(count)
+            }
+            return offset - range.lowerBound
         }
     }
 }

@@ -107,9 +107,6 @@ int clinux_allowed_processors(int *numbers, int capacity);
 /// it executes. 0, or -1 and errno.
 int clinux_keep_to_processors(const int *numbers, int count);
 
-/// Asks the kernel to have a part of a file in its page cache; the reading may go on afterwards. 0, or -1 and errno.
-int clinux_read_ahead(int file, int64_t offset, size_t count);
-
 /// Unmaps the code of this program and of its libraries. What is executed again comes back, page by page, from the page
 /// cache or else from its file.
 void clinux_release_code(void);

@@ -1,4 +1,5 @@
 internal import AgentCore
+internal import AgentTestKit
 internal import Testing
 
 @Suite("When an engine is to wait for what comes next")
@@ -10,6 +11,8 @@ struct NodeMachineStandbyTests {
             (MachineScript.starting, .untouched), (MachineScript.loading, .untouched),
             (MachineScript.verifying, .untouched), (MachineScript.serving, .parked), (MachineScript.draining, .none),
             (MachineScript.leaving, .none),
+            // Another assignment: its engine follows the one that is being stopped.
+            (MachineScript.serving + [.assignmentReceived(.sample(generation: 2))], .parked),
         ])
     func wishes(events: [NodeEvent], wish: StandbyWish) {
         #expect(MachineScript(events).machine.standby == wish)
@@ -41,6 +44,18 @@ struct NodeMachineStandbyTests {
         #expect(spans.first { $0.phase == .engineImport }?.detail == "standby, 3.5 s after it parked")
         let spawned = spans.first { $0.phase == .engineCoreSpawn }?.detail
         #expect(spawned == "EngineCore: spawned, because CUDA is initialised")
+    }
+
+    @Test("Why the engine that waited does not serve stays beside how it was started instead")
+    func refusal() {
+        let script = MachineScript(
+            MachineScript.starting + [
+                .logFact(.launcher("not standby, because VLLM_X differs from what was set when it parked")),
+                .logFact(.launcher("preload, 5 modules")), .logFact(.version("0.32.0")),
+            ])
+        let detail = script.machine.shown.account.spans.first { $0.phase == .engineImport }?.detail
+        #expect(
+            detail == "preload, 5 modules, not standby, because VLLM_X differs from what was set when it parked")
     }
 
     @Test("The launcher's lines are understood, and nobody's that only quotes them")

@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import AgentTestKit
+internal import Locking
 internal import Testing
 
 @testable internal import AgentRuntime
@@ -9,10 +10,24 @@ struct CarriedCachesTests {
     private struct IdleCarrier: CacheCarrier {
         let outgoing = "/state/caches/outgoing"
         let incoming = "/state/caches/incoming"
+        var packs = true
         func prepareIncoming() async throws(FileFailure) {}
-        func pack() async throws(FileFailure) {}
+        func pack() async throws(FileFailure) {
+            if !packs { throw FileFailure(operation: "write", path: outgoing, errno: 28, reason: "no space") }
+        }
         func unpack() async throws(FileFailure) {}
         func clean() async {}
+    }
+
+    /// Of the right length, and different for what is different.
+    private struct MixingSigner: MessageSigner {
+        func hmacSHA256(_ message: [UInt8], key: [UInt8]) -> [UInt8] { sha256(key + [0] + message) }
+
+        func sha256(_ message: [UInt8]) -> [UInt8] {
+            (0..<32).map { number in
+                message.reduce(UInt64(number)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }.leadingByte
+            }
+        }
     }
 
     private let install = EngineInstall(executable: "/opt/vllm/bin/vllm", vllm: EngineVersion(0, 32))
@@ -26,21 +41,114 @@ struct CarriedCachesTests {
         return try AgentSettings(environment: own.merging(changes) { $1 }, tokenFile: nil)
     }
 
-    private func restore(_ settings: AgentSettings, _ http: ScriptedHTTPClient) async -> [String] {
+    private func restore(
+        _ settings: AgentSettings, _ http: ScriptedHTTPClient, patience: Duration = .seconds(60)
+    ) async -> [String] {
         let log = CollectingLog()
         var ports = AgentPorts.standIns(http: http, log: log)
         ports.cacheCarrier = IdleCarrier()
-        await CarriedCaches(settings: settings, ports: ports, patience: .milliseconds(20))
-            .restore(for: .sample(), on: install)
+        await CarriedCaches(settings: settings, ports: ports, patience: patience).restore(for: .sample(), on: install)
         return log.lines
     }
 
     @Test("A store that never answers does not hold up the start")
     func silentStore() async throws {
         let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in try await neverAnswers() }
-        let lines = await restore(try settings(), http)
+        let lines = await restore(try settings(), http, patience: .milliseconds(20))
         #expect(lines.count == 1)
         #expect(lines.first?.hasPrefix("carried caches are not used: not there after") == true)
+    }
+
+    @Test("What comes a part at a time, and too slowly, is given up as a whole; nobody writes over it")
+    func slowParts() async throws {
+        let http = store { request async throws(HTTPFailure) in
+            guard let key = request.url.split(separator: "/").dropLast().last, request.url.hasSuffix("/manifest") else {
+                return try await neverAnswers()
+            }
+            return .answer(200, (try? Self.manifest(for: String(key))) ?? "")
+        }
+        let log = CollectingLog()
+        let caches = try carried(http, log, patience: .milliseconds(20))
+        await caches.restore(for: .sample(), on: install)
+        let verdicts = await settle(caches)
+        #expect(verdicts.map(\.outcome) == [.late])
+        #expect(log.lines.count == 1)
+        #expect(log.lines.first?.hasPrefix("carried caches are not used: not there after") == true)
+        #expect(!http.asked.contains { $0.method == .put })
+    }
+
+    @Test("A store that lets nobody write is told of once, after what the start is told to be")
+    func refusedWriting() async throws {
+        let http = store { request async throws(HTTPFailure) in
+            request.method == .put ? .answer(403, "<Error><Code>AccessDenied</Code></Error>") : .answer(404)
+        }
+        let log = CollectingLog()
+        let files = InMemoryFileStore()
+        try files.writeForThisBoot(Array("- 7 modelinfos/a".utf8), to: "/state/caches/outgoing/index", mode: 0o600)
+        try files.writeForThisBoot(Array("content".utf8), to: "/state/caches/outgoing/part-00000", mode: 0o600)
+        let caches = try carried(http, log, files)
+        await caches.restore(for: .sample(), on: install)
+        let verdicts = await settle(caches)
+        #expect(verdicts.map(\.outcome) == [.absent])
+        #expect(log.lines.last == "caches are not carried: the store: 403 AccessDenied")
+        #expect(http.asked.count { $0.method == .put } == 1)
+    }
+
+    @Test("What cannot be packed does not hide what the log has told", arguments: [true, false])
+    func unpacked(isLoaded: Bool) async throws {
+        let content = Array("content".utf8)
+        let http = store { request async throws(HTTPFailure) in
+            guard let key = request.url.split(separator: "/").dropLast().last, request.url.hasSuffix("/manifest") else {
+                return .answer(200, "content")
+            }
+            let part = Hexadecimal.text(MixingSigner().sha256(content))
+            return .answer(200, (try? Self.manifest(for: String(key), part: part)) ?? "")
+        }
+        let log = CollectingLog()
+        let caches = try carried(http, log, packs: false)
+        await caches.restore(for: .sample(), on: install)
+        if isLoaded { caches.note(.compileCacheHit) }
+        let verdicts = await settle(caches)
+        #expect(verdicts.map(\.outcome) == [isLoaded ? .used : .failed])
+        #expect(verdicts.map(\.files) == [isLoaded ? 1 : 0])
+        #expect(log.lines.last == "caches are not carried: write /state/caches/outgoing: no space")
+    }
+
+    /// Lists nothing; the rest is for `answer`.
+    private func store(_ answer: @escaping ScriptedHTTPClient.Answer) -> ScriptedHTTPClient {
+        ScriptedHTTPClient { request async throws(HTTPFailure) in
+            guard request.url.contains("list-type") else { return try await answer(request) }
+            return .answer(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+        }
+    }
+
+    private func carried(
+        _ http: ScriptedHTTPClient, _ log: CollectingLog, _ files: InMemoryFileStore = InMemoryFileStore(),
+        packs: Bool = true, patience: Duration = .seconds(60)
+    ) throws -> CarriedCaches {
+        var ports = AgentPorts.standIns(http: http, files: files, log: log)
+        ports.cacheCarrier = IdleCarrier(packs: packs)
+        ports.signer = MixingSigner()
+        return CarriedCaches(settings: try settings(), ports: ports, patience: patience)
+    }
+
+    private func settle(_ caches: CarriedCaches) async -> [CacheVerdict] {
+        let told = Mutex<[CacheVerdict]>([])
+        await caches.settle { _, verdict in told.withLock { $0.append(verdict) } }
+        return told.withLock { $0 }
+    }
+
+    private static func manifest(
+        for key: String, part: String = String(repeating: "0", count: 64)
+    ) throws -> String {
+        let signer = MixingSigner()
+        let file = CacheBundle.File(path: "modelinfos/a", bytes: 7, isExecutable: false)
+        var manifest = CacheManifest(
+            key: CacheKey([], signer: signer), parts: [part],
+            bundle: try CacheBundle([file]))
+        manifest.key = key
+        let secret = Secret("0123456789abcdef0123456789abcdef")
+        return String(decoding: manifest.signed(with: secret, signer), as: UTF8.self)
     }
 
     @Test("Nothing is asked where nothing is to be carried")
@@ -90,4 +198,8 @@ struct CarriedCachesTests {
         #expect(wishes.on == [.noPlugins])
         #expect(wishes.off == [.inductorCache])
     }
+}
+
+extension UInt64 {
+    fileprivate var leadingByte: UInt8 { UInt8(self >> 56) }
 }

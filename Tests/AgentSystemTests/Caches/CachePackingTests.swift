@@ -104,6 +104,67 @@ struct CachePackingTests {
         #expect(text("\(other)/torch_compile_cache/a/model") == "carried")
     }
 
+    @Test("What an unpacking that was killed has left is written over, and never packed")
+    func leftover() throws {
+        try put("carried", "torch_compile_cache/a/model")
+        _ = try pack()
+        let half = "\(other)/unpacking/file"
+        try LinuxFileStore().writeForThisBoot(Array("half of someth".utf8), to: half, mode: 0o400)
+        try CachePacking.unpack(from: staging, root: other)
+        #expect(text("\(other)/torch_compile_cache/a/model") == "carried")
+        #expect(FileKind(at: half) == nil)
+        #expect(try CacheTree(root: other).entries.map(\.file.path) == ["torch_compile_cache/a/model"])
+    }
+
+    @Test("While one agent unpacks into a folder another one keeps away")
+    func twoAtATime() throws {
+        try put("carried", "torch_compile_cache/a/model")
+        _ = try pack()
+        try CachePacking.unpack(from: staging, root: other)
+        try LinuxFileStore().remove("\(other)/torch_compile_cache/a/model")
+        let first = try Descriptor.open("\(other)/unpacking", O_RDONLY | O_DIRECTORY)
+        #expect(flock(first.number, LOCK_EX | LOCK_NB) == 0)
+        #expect { try CachePacking.unpack(from: staging, root: other) } throws: { error in
+            (error as? FileFailure)?.errno == EWOULDBLOCK
+        }
+        #expect(FileKind(at: "\(other)/torch_compile_cache/a/model") == nil)
+        #expect(flock(first.number, LOCK_UN) == 0)
+        try CachePacking.unpack(from: staging, root: other)
+        #expect(text("\(other)/torch_compile_cache/a/model") == "carried")
+    }
+
+    @Test("A file that is not as it was listed is not signed half", arguments: [3, 8])
+    func changedWhileItIsPacked(bytes: UInt64) throws {
+        try put("content", "torch_compile_cache/a/model")
+        try LinuxFileStore().createFolders(staging)
+        var parts = PartWriter(folder: staging)
+        #expect {
+            try parts.append(
+                CacheBundle.File(path: "torch_compile_cache/a/model", bytes: bytes, isExecutable: false), below: root)
+        } throws: { error in
+            (error as? FileFailure)?.errno == ESTALE
+        }
+    }
+
+    @Test("Links, devices, pipes and sockets in the engine's folders are not packed")
+    func strangers() throws {
+        try put("content", "torch_compile_cache/a/model")
+        let folder = "\(root)/torch_compile_cache"
+        symlink("/etc/passwd", "\(folder)/a/link")
+        symlink("/etc", "\(folder)/linked")
+        mkfifo("\(folder)/a/pipe", 0o600)
+        mknod("\(folder)/a/null", S_IFCHR | 0o666, 0x103)
+        #expect(try pack() == ["torch_compile_cache/a/model"])
+    }
+
+    @Test("More than a bundle may have is not packed, whatever of it is on the disk")
+    func hugeButSparse() throws {
+        try put("", "torch_compile_cache/a/model")
+        #expect(truncate("\(root)/torch_compile_cache/a/model", 1 << 42) == 0)
+        #expect { try pack() } throws: { ($0 as? FileFailure)?.errno == EFBIG }
+        #expect(try LinuxFileStore().list(staging).isEmpty)
+    }
+
     @Test("A link in the way is not followed")
     func linkInTheWay() throws {
         try put("carried", "torch_compile_cache/a/model")

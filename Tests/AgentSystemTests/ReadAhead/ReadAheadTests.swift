@@ -1,7 +1,9 @@
 internal import AgentCore
 internal import AgentTestKit
 internal import CLinux
+internal import Dispatch
 internal import Glibc
+internal import Synchronization
 internal import Testing
 
 @testable internal import AgentSystem
@@ -28,12 +30,6 @@ struct ReadAheadTests {
         (ResidentPages.ranges(of: path) ?? []).reduce(0) { $0 + UInt64($1.count) }
     }
 
-    /// The kernel reads on after it was asked.
-    private func waitUntil(_ condition: () -> Bool) {
-        let begin = time(nil)
-        while !condition(), time(nil) - begin < 30 { sched_yield() }
-    }
-
     @Test("Finds what was touched, and brings exactly that back")
     func touchedPart() throws {
         let path = try coldFile("library.so")
@@ -46,9 +42,50 @@ struct ReadAheadTests {
         #expect(resident(path) == 0)
         let outcome = ReadAhead.run(plan, threads: 4, spare: 0)
         #expect(outcome == ReadAhead.Outcome(bytes: plan.bytes, memoryWasShort: false))
-        waitUntil { resident(path) >= plan.bytes }
         #expect(resident(path) >= plan.bytes)
         #expect(resident(path) < 8 << 20)
+    }
+
+    @Test("All of it is in memory when it returns, and what was counted was there")
+    func whole() throws {
+        let paths = try ["one.so", "two.so"].map(coldFile)
+        let plan = ReadAheadPlan(
+            files: paths.map { ReadAheadPlan.File(path: $0, ranges: [0..<(3 << 20), (5 << 20)..<(64 << 20)]) })
+        let outcome = ReadAhead.run(plan, threads: 4, spare: 0)
+        #expect(outcome.bytes == 2 * 6 << 20)
+        for path in paths { #expect(resident(path) >= 6 << 20) }
+    }
+
+    @Test("Stops in the middle when memory becomes short, whichever thread notices")
+    func shortOnTheWay() throws {
+        let path = try coldFile("library.so")
+        let plan = ReadAheadPlan(files: [ReadAheadPlan.File(path: path, ranges: [0..<(8 << 20)])])
+        let looks = Atomic<Int>(0)
+        let outcome = ReadAhead.run(plan, threads: 1, spare: 1 << 30) {
+            looks.add(1, ordering: .relaxed).newValue == 1 ? 2 << 30 : 1 << 30
+        }
+        #expect(outcome == ReadAhead.Outcome(bytes: 4 << 20, memoryWasShort: true))
+    }
+
+    @Test("A thread that reads has the least share of the processors")
+    func background() throws {
+        let nice = Atomic<Int>(0)
+        let ended = DispatchSemaphore(value: 0)
+        _ = DetachedThread.start {
+            clinux_background_thread()
+            nice.store(Self.niceness(), ordering: .sequentiallyConsistent)
+            ended.signal()
+        }
+        ended.wait()
+        #expect(nice.load(ordering: .sequentiallyConsistent) == 19)
+        #expect(Self.niceness() == 0)
+    }
+
+    /// Of the calling thread: the 19th field of its line, which begins behind the name in brackets.
+    private static func niceness() -> Int {
+        let bytes = (try? LinuxFileStore().read("/proc/thread-self/stat", limit: 4096)).flatMap { $0 } ?? []
+        let fields = String(decoding: bytes, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
+        return fields.count > 16 ? Int(fields[16]) ?? -1 : -1
     }
 
     @Test("Stops when memory is short")

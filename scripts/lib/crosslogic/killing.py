@@ -14,6 +14,7 @@ from typing import Any
 
 from crosslogic import http, swift
 from crosslogic.control_plane import NODE_REQUEST, write_env_file
+from crosslogic.engine import Engine
 from crosslogic.part import Part
 from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET
@@ -70,13 +71,13 @@ class KillableControlPlane:
             return database.execute("SELECT id, sequence FROM events ORDER BY rowid").fetchall()
 
 
-def run(stack: Stack, kills: int, seed: int | None = None) -> Account:
+def run(stack: Stack, kills: int, seed: int | None = None, engine: Engine | None = None) -> Account:
     """Raises NeverCameError when the two do not come to rest."""
     account = Account(seed=random.randrange(1 << 32) if seed is None else seed)
     generator = random.Random(account.seed)
     plane = KillableControlPlane(stack)
     created = http.call("POST", plane.url + "/api/v1/nodes", NODE_REQUEST).json
-    agent = stack.add_agent(stack.simulated_engine(20), created["id"], created["token"], url=plane.url)
+    agent = stack.add_agent(engine or stack.simulated_engine(20), created["id"], created["token"], url=plane.url)
     agent.start()
     for number in range(kills):
         time.sleep(generator.uniform(0, LONGEST_PAUSE))

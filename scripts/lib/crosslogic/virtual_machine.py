@@ -31,6 +31,8 @@ GATEWAY = "10.0.2.2"
 """This machine, as QEMU's user network shows it."""
 ADDRESS = "10.0.2.15"
 DOOR_PORT = 7
+PROCESSORS = 3
+"""One that the agent leaves to the engine alone, besides those it keeps to; no more, as each of them is emulated."""
 DISK_SIZE = "2G"
 
 # Emulated, unless told otherwise: that /dev/kvm is there does not mean that it can run a kernel, and where it cannot,
@@ -217,7 +219,7 @@ class VirtualMachine(Booted):
         processor = "host" if accelerator == "kvm" else "qemu64,-svm"
         return [
             "qemu-system-x86_64", "-machine", "q35", "-accel", accelerator, "-cpu", processor,
-            "-smp", "2", "-m", str(self.megabytes), "-nodefaults", "-no-user-config", "-display", "none",
+            "-smp", str(PROCESSORS), "-m", str(self.megabytes), "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot",
             "-kernel", kernel, "-append", boot,
             "-drive", f"id=disk,file={self.folder}/disk,format=raw,if=none,cache=unsafe",

@@ -160,23 +160,63 @@ def start_seconds(stack: Stack, engine: Engine, **environment: str) -> float:
         part.wait(60)
 
 
-def plugins(bench: Bench) -> list[Figure]:
-    """Plain starts with and without the search for plugins, turn by turn: what `no_plugins` is worth."""
-    searched, skipped = [], []
+WITHOUT = {
+    "the logo off": {"VLLM_DISABLE_LOG_LOGO": "0"},
+    "the offline switches": {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0"},
+}
+"""What every start has by itself, and how it is without."""
+NO_PLUGINS = {"VLLM_PLUGINS": ""}
+
+
+def switches(bench: Bench) -> list[Figure]:
+    """Plain starts as the agent makes them, without one of its switches, and with `no_plugins`, turn by turn."""
+    usual: list[float] = []
+    without: dict[str, list[float]] = {name: [] for name in WITHOUT}
+    unplugged: list[float] = []
     with bench.stack() as stack:
         stack.start_store()
         engine = engines.real(install.ensure_engine(bench.console))
-        start_seconds(stack, engine)
+        start_seconds(stack, engine, VLLM_DISABLE_LOG_LOGO="1")
         runs = bench.count(3)
         for number in range(1, runs + 1):
-            bench.note(f"start: with and without plugins, run {number} of {runs}")
-            searched.append(start_seconds(stack, engine))
-            skipped.append(start_seconds(stack, engine, VLLM_PLUGINS=""))
-    differences = [with_them - without for with_them, without in zip(searched, skipped, strict=True)]
+            bench.note(f"start: with and without each switch, run {number} of {runs}")
+            usual.append(start_seconds(stack, engine, VLLM_DISABLE_LOG_LOGO="1"))
+            for name, variables in WITHOUT.items():
+                without[name].append(start_seconds(stack, engine, **{"VLLM_DISABLE_LOG_LOGO": "1", **variables}))
+            unplugged.append(start_seconds(stack, engine, VLLM_DISABLE_LOG_LOGO="1", **NO_PLUGINS))
+    saved = {name: differences(seconds, usual) for name, seconds in without.items()}
+    saved["not searching for plugins"] = differences(usual, unplugged)
+    return [figure(f"seconds saved by {name}", seconds, "s", better="higher") for name, seconds in saved.items()]
+
+
+def differences(ours: list[float], theirs: list[float]) -> list[float]:
+    return [a - b for a, b in zip(ours, theirs, strict=True)]
+
+
+def inductor_cache(bench: Bench) -> list[Figure]:
+    """Starts with torch.compile on a node that has started before, with and without `inductor_cache`, turn by turn."""
+    seconds: dict[str, list[float]] = {"inductor_cache": [], "-inductor_cache": []}
+    with bench.stack() as stack:
+        stack.start_store()
+        engine = warm.compiling(engines.real(install.ensure_engine(bench.console)))
+
+        def start(wish: str) -> float:
+            wishes = {"CROSSLOGIC_START_SAVINGS": wish, "CROSSLOGIC_CACHE_DIR": str(stack.folder / f"cache{wish}")}
+            return warm.one_start(stack, engine, "plain", **wishes).seconds
+
+        for wish in seconds:
+            bench.note(f"start: torch.compile, {wish}, before it counts")
+            start(wish)
+        runs = bench.count(3)
+        for number in range(1, runs + 1):
+            for wish, found in seconds.items():
+                bench.note(f"start: torch.compile, {wish}, run {number} of {runs}")
+                found.append(start(wish))
+    gains = ratios(seconds["-inductor_cache"], seconds["inductor_cache"])
     return [
-        figure("seconds saved by not searching for plugins", differences, "s", better="higher"),
-        figure("start without a search for plugins", skipped, "s"),
+        figure("torch.compile start without inductor_cache over one with it", gains, "x", goal=1.0, better="higher"),
+        *(figure(f"torch.compile start, {wish}", found, "s") for wish, found in seconds.items()),
     ]
 
 
-FIGURES = [carried_caches, read_ahead, plugins]
+FIGURES = [carried_caches, read_ahead, switches, inductor_cache]

@@ -23,6 +23,11 @@ def main() -> int:
     if sys.argv[1:2] != ["report"]:
         program = Path(sys.argv[0]).with_name("simulated")
         os.execv(program, [str(program), *sys.argv[1:]])
+    report |= {"oom_score": oom_score("self"), "server_oom_score": oom_score(report["core"]["parent"])}
     report |= {"command": os.getpid(), "exit_code": child.exitcode, "argv": sys.argv[1:]}
     print(json.dumps(report), flush=True)
     return 0
+
+
+def oom_score(pid: int | str) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())

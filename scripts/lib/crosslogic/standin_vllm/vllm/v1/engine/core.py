@@ -6,6 +6,7 @@ import importlib
 import multiprocessing
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -32,5 +33,6 @@ def facts(was_there: bool) -> dict[str, Any]:
         "was_there": was_there,
         "environment": dict(os.environ),
         "argv": sys.argv[1:],
+        "oom_score": int(Path("/proc/self/oom_score_adj").read_text()),
         "name": multiprocessing.current_process().name,
     }
