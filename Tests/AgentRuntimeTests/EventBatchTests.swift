@@ -63,7 +63,9 @@ internal import Testing
                 count += 1
                 return count == 1
             }
-            guard isFirst else { return request.eventIDs.count == 1 ? .answer(202) : Self.results(request) { _ in 200 } }
+            guard isFirst else {
+                return request.eventIDs.count == 1 ? .answer(202) : Self.results(request) { _ in 200 }
+            }
             return Self.results(request) { ["a": 202, "b": 422, "c": 503][$0] ?? 200 }
         }
         #expect(http.asked.map(\.eventIDs) == [["a", "b", "c", "d"], ["c"]])
