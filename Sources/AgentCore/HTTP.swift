@@ -19,6 +19,8 @@ package struct HTTPRequest: Sendable {
     package var stallTimeout: Duration?
     /// Bytes of body; a longer answer is `HTTPFailure.Kind.tooLarge`.
     package var maximumResponseBytes: Int
+    /// A longer answer is one without a body: its status is what counts.
+    package var dropsLongBody = false
     /// Whether proxies of the environment may be used. Never for metadata or loopback.
     package var mayUseProxy: Bool
 
@@ -38,6 +40,8 @@ package struct HTTPResponse: Equatable, Sendable {
     /// Names in lower case; a repeated header keeps its last value.
     package var headers: [String: String]
     package var body: [UInt8]
+    /// It was longer than asked for.
+    package var isBodyDropped = false
     /// When the status line's first byte arrived.
     package var firstByteAt: BootInstant
 

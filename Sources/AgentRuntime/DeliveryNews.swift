@@ -9,12 +9,15 @@ struct DeliveryNews: Equatable, Sendable {
         case deferred(status: Int)
         /// Set aside for good.
         case parked(status: Int)
+        /// The answer was longer than anybody reads it.
+        case answeredAtLength(limit: Int)
     }
 
     private var undelivered: String?
     private var deferred: Int?
     /// Stays: what was set aside is not delivered by what is taken after it.
     private var parked: Int?
+    private var hasSaidLength = false
 
     /// For STATUS and heartbeat; nil while there is nothing to tell.
     var problem: String? {
@@ -42,6 +45,10 @@ struct DeliveryNews: Equatable, Sendable {
             guard parked != status else { return nil }
             parked = status
             return (.warning, "events are refused with status \(status) and set aside")
+        case .answeredAtLength(let limit):
+            guard !hasSaidLength else { return nil }
+            hasSaidLength = true
+            return (.notice, "answers to events are longer than \(limit) bytes; only their status is read")
         }
     }
 }

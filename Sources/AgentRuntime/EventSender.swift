@@ -6,6 +6,7 @@ struct EventSender: Sendable {
     /// While the agent leaves: several tries must fit into the time it waits for its last events.
     private static let lastPause = Duration.seconds(2)
     private static let lastTimeout = Duration.seconds(4)
+    private static let maximumAnswerBytes = 64 << 10
 
     let outbox: Outbox
     let ports: AgentPorts
@@ -45,6 +46,10 @@ struct EventSender: Sendable {
     private struct Delivery {
         var news = DeliveryNews()
         var takesBatches = true
+        /// The control plane has refused this node, and not an event.
+        var isShutOut = false
+        /// The newest event there was before the request at hand.
+        var newest: UInt64 = 0
         /// The event that is answered, and not taken, and since when.
         var stuck: (sequence: UInt64, since: BootInstant)?
     }
@@ -62,6 +67,7 @@ struct EventSender: Sendable {
         var backoff = backoff
         var saidWaiting = false
         while !Task.isCancelled, let event = outbox.first {
+            delivery.newest = outbox.newest
             await outbox.storeAll()
             guard !outbox.wasTaken(event) else {
                 await outbox.forget([event])
@@ -73,7 +79,7 @@ struct EventSender: Sendable {
                 await outbox.mayTry.wait()
                 continue
             }
-            if await isLetInAgain(before: event, to: target, &delivery) { continue }
+            if await comesBehindOthers(event, to: target, &delivery) { continue }
             guard let setback = await deliver(from: event, to: target, &delivery) else {
                 backoff.reset()
                 continue
@@ -92,10 +98,14 @@ struct EventSender: Sendable {
     }
 
     /// What was refused as things were comes first: were it taken now, so would all that follow it, in order.
-    private func isLetInAgain(
-        before event: OutboxEvent, to target: EventTarget, _ delivery: inout Delivery
+    ///
+    /// Where all of this node was refused, it all goes again, and nothing can overtake. Where it may have been the one
+    /// event, this one must not wait for it.
+    private func comesBehindOthers(
+        _ event: OutboxEvent, to target: EventTarget, _ delivery: inout Delivery
     ) async -> Bool {
         guard let oldest = outbox.deferred(before: event) else { return false }
+        if delivery.isShutOut { return outbox.takeUpDeferred() }
         return await deliver(oldest, to: target, &delivery) == nil && !outbox.isPending(oldest)
     }
 
@@ -173,6 +183,7 @@ extension EventSender {
         switch await send(request(event, to: target)) {
         case .failure(let failure): return Setback(failure)
         case .success(let response):
+            if response.isBodyDropped { note(.answeredAtLength(limit: Self.maximumAnswerBytes), &delivery) }
             let verdict = EventVerdict(status: response.status, contentType: response.headers["content-type"])
             await settle([(event, verdict)], response.status, target, &delivery)
             return verdict == .tryAgain ? Setback(response) : nil
@@ -204,6 +215,7 @@ extension EventSender {
             // A callback of somebody else's says nothing about the control plane.
             if target.bearer != nil { inbox.send(.controlPlaneHeard) }
             await outbox.forget(accepted)
+            delivery.isShutOut = false
             note(.taken, &delivery)
             outbox.retryDeferred()
         }
@@ -213,7 +225,12 @@ extension EventSender {
         }
         for (event, verdict) in results where verdict == .deferred {
             note(.deferred(status: status), &delivery)
-            outbox.setAside(event)
+            delivery.isShutOut = target.bearer != nil && EventVerdict.isOfNode(status: status)
+            guard delivery.isShutOut else {
+                outbox.setAside(event)
+                continue
+            }
+            outbox.setAsideAll(for: event.callbackURL, through: delivery.newest)
         }
     }
 
@@ -232,7 +249,9 @@ extension EventSender {
     private func request(_ body: [UInt8], id: String, type: String, to target: EventTarget) -> HTTPRequest {
         var request = HTTPRequest(.post, target.url, timeout: outbox.isLeaving ? Self.lastTimeout : .seconds(10))
         request.body = body
-        request.maximumResponseBytes = 64 * 1024
+        request.maximumResponseBytes = Self.maximumAnswerBytes
+        // What the status says is said: a control plane that has taken an event must not get it for ever.
+        request.dropsLongBody = true
         request.mayUseProxy = true
         request.headers = [("Content-Type", Secret(type))]
         if let bearer = target.bearer {

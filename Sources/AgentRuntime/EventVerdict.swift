@@ -8,6 +8,10 @@ enum EventVerdict: Equatable {
     case deferred
     case tryAgain
 
+    /// Said by a control plane: whatever this node sends gets the same answer. 403 may come from a firewall that dislikes
+    /// one event.
+    static func isOfNode(status: Int) -> Bool { status == 401 || status == 404 }
+
     init(status: Int, contentType: String? = nil) {
         switch status {
         // A captive portal or a login page in between answers for a receiver that never saw the event.

@@ -41,35 +41,29 @@ struct HeartbeatPusher: Sendable {
 
     /// Until none is wanted any more.
     private func push(every first: Duration) async {
-        var backoff = Backoff(first: .seconds(2), longest: .seconds(60))
-        // A fleet that boots at once, or is asked at once, does not begin at once.
-        var rest = first * ports.random.fraction()
+        var pace = PushPace()
+        var rest = pace.first(every: first, fraction: ports.random.fraction())
         while true {
             try? await Task.sleep(for: rest)
             guard !Task.isCancelled, let interval else { return }
             let response = await push()
-            if let status = response?.status, (200..<300).contains(status) {
-                backoff.reset()
-                taken()
-            }
-            let fraction = ports.random.fraction()
-            rest =
-                response.flatMap { Self.rest(after: $0, usual: interval, fraction: fraction) }
-                ?? backoff.next(fraction: fraction)
+            if let status = response?.status, (200..<300).contains(status) { taken() }
+            rest = Self.rest(after: response, usual: interval, &pace, fraction: ports.random.fraction())
         }
     }
 
-    /// nil where the answer says nothing about when: it is tried again with full jitter.
-    static func rest(after response: HTTPResponse, usual: Duration, fraction: Double) -> Duration? {
-        let spread = 0.9 + 0.2 * fraction
-        switch response.status {
-        case 200..<300:
-            let asked = (try? JSONValue.parse(response.body))?["next_in_s"]?.integerValue
-            guard let asked, PushWish.range.contains(Int(clamping: asked)) else { return usual * spread }
-            return .seconds(asked) * spread
+    static func rest(
+        after response: HTTPResponse?, usual: Duration, _ pace: inout PushPace, fraction: Double
+    ) -> Duration {
+        switch response?.status {
+        case (200..<300)?:
+            let asked = (try? JSONValue.parse(response?.body ?? []))?["next_in_s"]?.integerValue
+            let isSensible = asked.map { PushWish.range.contains(Int(clamping: $0)) } ?? false
+            return pace.taken(next: isSensible ? .seconds(asked ?? 0) : usual, fraction: fraction)
         // A control plane that wants none is asked rarely: it may be replaced by one that does.
-        case 404, 405, 501: return unknown * spread
-        default: return RetryAfter.of(response).map { $0 + .seconds(5) * fraction }
+        case 404, 405, 501: return pace.taken(next: unknown, fraction: fraction)
+        default:
+            return pace.failed(every: usual, retryAfter: response.flatMap(RetryAfter.of), fraction: fraction)
         }
     }
 

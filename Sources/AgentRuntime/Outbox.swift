@@ -44,6 +44,7 @@ final class Outbox: Sendable {
     var pending: Int { state.withLock { $0.queue.events.count - $0.queue.deferredCount } }
     var events: [OutboxEvent] { state.withLock { $0.queue.events } }
     var first: OutboxEvent? { state.withLock { $0.queue.firstWaiting } }
+    var newest: UInt64 { state.withLock { $0.queue.events.last?.sequence ?? 0 } }
     /// The next one for the same callback.
     func behind(_ event: OutboxEvent) -> OutboxEvent? {
         waiting(for: event.callbackURL).first { $0.sequence > event.sequence }
@@ -119,6 +120,15 @@ extension Outbox {
         state.withLock { $0.queue.setAside(event.sequence) }
     }
 
+    func setAsideAll(for callbackURL: String?, through newest: UInt64) {
+        state.withLock { $0.queue.setAsideAll(for: callbackURL, through: newest) }
+    }
+
+    /// False where there are none.
+    func takeUpDeferred() -> Bool {
+        state.withLock { $0.queue.takeUpAgain() }
+    }
+
     /// The oldest of them that an event of the same callback would overtake.
     func deferred(before event: OutboxEvent) -> OutboxEvent? {
         state.withLock { state in
@@ -129,7 +139,7 @@ extension Outbox {
 
     /// This node may be let in again.
     func retryDeferred() {
-        guard state.withLock({ $0.queue.takeUpAgain() }) else { return }
+        guard takeUpDeferred() else { return }
         deliverable.raise()
         mayTry.raise()
     }

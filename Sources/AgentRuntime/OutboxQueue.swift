@@ -49,6 +49,13 @@ struct OutboxQueue: Sendable {
         events[index].isDeferred = true
     }
 
+    mutating func setAsideAll(for callbackURL: String?, through newest: UInt64) {
+        for index in events.indices
+        where events[index].callbackURL == callbackURL && events[index].sequence <= newest {
+            events[index].isDeferred = true
+        }
+    }
+
     /// Those that were set aside wait again, each in its place. Answers whether there are any.
     mutating func takeUpAgain() -> Bool {
         var isAny = false

@@ -10,7 +10,6 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -27,46 +26,6 @@
 #define CLINUX_INET_DIAG_CGROUP_ID 21
 // netinet/tcp.h has the name, but its tcp_info is too short, and it cannot stand beside linux/tcp.h.
 #define CLINUX_TCP_ESTABLISHED 1
-
-static int set_file_actions(posix_spawn_file_actions_t *actions, const struct clinux_spawn_request *request) {
-    int error = posix_spawn_file_actions_addfchdir_np(actions, request->working_directory);
-    if (error == 0) error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
-    if (error == 0) error = posix_spawn_file_actions_adddup2(actions, request->output, 1);
-    if (error == 0) error = posix_spawn_file_actions_adddup2(actions, request->output, 2);
-    if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(actions, 3);
-    return error;
-}
-
-static int set_attributes(posix_spawnattr_t *attributes) {
-    sigset_t none, all;
-    sigemptyset(&none);
-    // sigfillset leaves out the two signals glibc keeps for itself, and those would stay ignored in the child.
-    memset(&all, 0xff, sizeof all);
-    int error = posix_spawnattr_setsigmask(attributes, &none);
-    if (error == 0) error = posix_spawnattr_setsigdefault(attributes, &all);
-    if (error == 0)
-        error = posix_spawnattr_setflags(
-            attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    return error;
-}
-
-int clinux_spawn(const struct clinux_spawn_request *request, pid_t *pid) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error != 0) return error;
-    error = posix_spawnattr_init(&attributes);
-    if (error == 0) {
-        error = set_file_actions(&actions, request);
-        if (error == 0) error = set_attributes(&attributes);
-        if (error == 0)
-            error = posix_spawn(
-                pid, request->path, &actions, &attributes, request->arguments, request->environment);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
 
 int clinux_pidfd_open(pid_t pid) {
     return (int)syscall(SYS_pidfd_open, pid, 0);

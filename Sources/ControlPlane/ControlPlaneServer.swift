@@ -81,15 +81,18 @@ package struct ControlPlaneServer: Sendable {
     package func application(
         onListening: @escaping @Sendable (ListenAddress) async -> Void = { _ in }
     ) -> Application<RouterResponder<BasicRequestContext>> {
-        Application(
+        let handedOver = HandedOverConnections()
+        return Application(
             router: router(),
             server: HTTPServerBuilder { [gateway] responder in
                 NodeFirstChannel(
-                    server: HTTP1Channel(responder: responder, configuration: Self.http), gateway: gateway)
+                    server: HTTP1Channel(responder: responder, configuration: Self.http), gateway: gateway,
+                    handedOver: handedOver)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.listen.host, port: settings.listen.port), backlog: Self.backlog,
                 availableConnectionsDelegate: MaximumAvailableConnections(maximumConnections)),
+            services: [handedOver],
             onServerRunning: { [listen = settings.listen] channel in
                 // NIO takes four a turn, and with thousands of busy connections a turn is long. It cannot fail here.
                 try? await channel.setOption(.maxMessagesPerRead, value: 256)

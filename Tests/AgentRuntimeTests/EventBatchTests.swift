@@ -32,7 +32,7 @@ internal import Testing
     }
 
     private static func results(_ request: HTTPRequest, _ status: (String) -> Int) -> HTTPResponse {
-        let rows = request.ids.map { #"{"id":"\#($0)","status":\#(status($0))}"# }
+        let rows = request.eventIDs.map { #"{"id":"\#($0)","status":\#(status($0))}"# }
         return .answer(200, #"{"results":[\#(rows.joined(separator: ","))]}"#)
     }
 
@@ -41,7 +41,7 @@ internal import Testing
         let (http, _) = try await delivering(["a", "b", "c"]) { request throws(HTTPFailure) in
             Self.results(request) { _ in 202 }
         }
-        #expect(http.asked.map(\.ids) == [["a", "b", "c"]])
+        #expect(http.asked.map(\.eventIDs) == [["a", "b", "c"]])
         let type = http.asked[0].headers.first { $0.name == "Content-Type" }?.value.reveal()
         #expect(type == "application/cloudevents-batch+json")
         #expect(try files.list("/state/outbox") == ["last-acknowledged", "reserve"])
@@ -51,7 +51,7 @@ internal import Testing
     @Test("One event by itself is no batch")
     func single() async throws {
         let (http, _) = try await delivering(["a"]) { _ throws(HTTPFailure) in .answer(202) }
-        #expect(http.asked.map(\.ids) == [["a"]])
+        #expect(http.asked.map(\.eventIDs) == [["a"]])
         #expect(http.asked[0].headers.first?.value.reveal() == "application/cloudevents+json")
     }
 
@@ -63,10 +63,12 @@ internal import Testing
                 count += 1
                 return count == 1
             }
-            guard isFirst else { return request.ids.count == 1 ? .answer(202) : Self.results(request) { _ in 200 } }
+            guard isFirst else {
+                return request.eventIDs.count == 1 ? .answer(202) : Self.results(request) { _ in 200 }
+            }
             return Self.results(request) { ["a": 202, "b": 422, "c": 503][$0] ?? 200 }
         }
-        #expect(http.asked.map(\.ids) == [["a", "b", "c", "d"], ["c"]])
+        #expect(http.asked.map(\.eventIDs) == [["a", "b", "c", "d"], ["c"]])
         #expect(outbox.figures.parked == 1)
         #expect(files.text("/state/outbox/parked/0000000000000002.json") != nil)
     }
@@ -80,9 +82,9 @@ internal import Testing
         ])
     func foreign(status: Int, body: String) async throws {
         let (http, _) = try await delivering(["a", "b", "c"]) { request throws(HTTPFailure) in
-            request.ids.count > 1 ? .answer(status, body) : .answer(202)
+            request.eventIDs.count > 1 ? .answer(status, body) : .answer(202)
         }
-        #expect(http.asked.map(\.ids) == [["a", "b", "c"], ["a"], ["b"], ["c"]])
+        #expect(http.asked.map(\.eventIDs) == [["a", "b", "c"], ["a"], ["b"], ["c"]])
     }
 
     @Test("No more than 64 events and 256 KiB in one request; a large one goes alone")
@@ -114,7 +116,8 @@ internal import Testing
 }
 
 extension HTTPRequest {
-    fileprivate var ids: [String] {
+    /// Of the events in it.
+    var eventIDs: [String] {
         guard let document = try? JSONValue.parse(body ?? []) else { return [] }
         return (document.arrayValue ?? [document]).compactMap { $0["id"]?.stringValue }
     }

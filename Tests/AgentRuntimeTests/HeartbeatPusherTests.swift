@@ -15,15 +15,20 @@ internal import Testing
         ])
     func rest(status: Int, body: String, seconds: Double) {
         let answer = HTTPResponse.answer(status, body)
-        #expect(HeartbeatPusher.rest(after: answer, usual: .seconds(15), fraction: 0.5) == .seconds(seconds))
-        #expect(HeartbeatPusher.rest(after: answer, usual: .seconds(15), fraction: 0) == .seconds(seconds) * 0.9)
+        #expect(rest(after: answer, 0.5) == .seconds(seconds))
+        #expect(rest(after: answer, 0) == .seconds(seconds) * 0.9)
     }
 
-    @Test("An answer in trouble says nothing but Retry-After")
+    @Test("After trouble the next one is as far away as after any, or further where Retry-After says so")
     func trouble() {
-        #expect(HeartbeatPusher.rest(after: .answer(503), usual: .seconds(15), fraction: 0.5) == nil)
-        let asked = HTTPResponse.answer(429, headers: ["retry-after": "7"])
-        #expect(HeartbeatPusher.rest(after: asked, usual: .seconds(15), fraction: 0) == .seconds(7))
+        for answer in [HTTPResponse.answer(503), nil] { #expect(rest(after: answer, 0.5) == .seconds(15)) }
+        let asked = HTTPResponse.answer(429, headers: ["retry-after": "40"])
+        #expect(rest(after: asked, 0) == .seconds(40))
+    }
+
+    private func rest(after answer: HTTPResponse?, _ fraction: Double) -> Duration {
+        var pace = PushPace()
+        return HeartbeatPusher.rest(after: answer, usual: .seconds(15), &pace, fraction: fraction)
     }
 
     @Test("What is pushed is what is polled, with the node's token")

@@ -77,6 +77,39 @@ struct CurlFailureTests {
         }
     }
 
+    @Test(
+        "where the status is enough, a body over the limit costs the body alone",
+        arguments: ["content-length: 999999999", "x: y"])
+    func longBodyDropped(length: String) async throws {
+        let steps: [MisbehavingHTTPServer.Step] = [
+            .readRequest, .send(Self.head + "content-type: text/html\r\n\(length)\r\n\r\n"),
+            .flood(Array(repeating: 0x61, count: 1 << 16)),
+        ]
+        try await withCurl(MisbehavingHTTPServer { _ in steps }) { server, client in
+            var request = HTTPRequest(.get, server.url, timeout: .seconds(20))
+            request.maximumResponseBytes = 100
+            request.dropsLongBody = true
+            let response = try await client.send(request)
+            #expect(response.status == 200)
+            #expect(response.headers["content-type"] == "text/html")
+            #expect(response.isBodyDropped)
+            #expect(response.body.isEmpty)
+            #expect(await server.reaches(.ended(connection: 0)))
+        }
+    }
+
+    @Test("where the status is enough, headers without end are too large all the same")
+    func longHeaders() async throws {
+        let steps: [MisbehavingHTTPServer.Step] = [
+            .readRequest, .send(Self.head), .flood(Array("x-many: 1234567890\r\n".utf8)),
+        ]
+        try await withCurl(MisbehavingHTTPServer { _ in steps }) { server, client in
+            var request = HTTPRequest(.get, server.url, timeout: .seconds(20))
+            request.dropsLongBody = true
+            #expect(await client.failure(of: request)?.kind == .tooLarge)
+        }
+    }
+
     @Test("a body of exactly the limit is taken")
     func exactlyTheLimit() async throws {
         try await withCurl(MisbehavingHTTPServer(.readRequest, .send(HTTPTestText.ok))) { server, client in

@@ -68,6 +68,27 @@ struct EventEndpointTests {
         }
     }
 
+    @Test("takes a late event for history: it neither makes a node leave nor come back")
+    func lateWords() async throws {
+        try await controlPlane.withRouter { client in
+            let node = try await client.create()
+            func status() async throws -> JSONValue? {
+                try await client.send(.get, node.path).json["liveness"]?["status"]
+            }
+            _ = try await client.report(Event.json(3, of: node.id, state: "serving"), as: node)
+            _ = try await client.report(Event.json(1, of: node.id, type: "stopped", state: "stopped"), as: node)
+            #expect(try await status() == .string("alive"))
+            let last = Event.json(4, of: node.id, type: "stopped", state: "stopped")
+            _ = try await client.report(last, as: node)
+            #expect(try await status() == .string("left"))
+            _ = try await client.report(Event.json(2, of: node.id, state: "serving"), as: node)
+            #expect(try await status() == .string("left"))
+            // As after an answer that was lost.
+            _ = try await client.report(last, as: node)
+            #expect(try await status() == .string("left"))
+        }
+    }
+
     @Test("shows the gaps in the sequence until they are filled")
     func gaps() async throws {
         try await controlPlane.withRouter { client in

@@ -38,6 +38,21 @@ def fill(folder: Path) -> None:
             return
 
 
+def let_nothing_in(folder: Path) -> None:
+    """Not while a file is being written: the kernel refuses that."""
+
+    def remount() -> bool:
+        return subprocess.run(["mount", "-o", "remount,ro", folder], check=False, capture_output=True).returncode == 0
+
+    wait_for("it is read-only", remount, RECOVERS_WITHIN)
+
+
+def settled(agent: Agent) -> bool:
+    """Everything is told: what is stored later meets the trouble."""
+    outbox = agent.heartbeat()["outbox"]
+    return outbox["pending"] == 0 and outbox["error"] is None
+
+
 def degraded(agent: Agent) -> list[str]:
     return agent.heartbeat()["degraded"]
 
@@ -54,20 +69,24 @@ def test_state_directory_that_takes_nothing_degrades_and_recovers(
     plane.assign(**assignment(stack))
     agent = start_agent(plane.url, CROSSLOGIC_STATE_DIR=str(small_disk / "state"))
     wait_for_state(agent, "serving")
+    plane.wait_for_event("ready", RECOVERS_WITHIN)
+    wait_for("all is told", lambda: settled(agent), RECOVERS_WITHIN)
     assert degraded(agent) == []
     if trouble == "full":
         fill(small_disk)
         (small_disk / "state" / "outbox" / "reserve").unlink()
         fill(small_disk)
     else:
-        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+        let_nothing_in(small_disk)
     reject(stack, plane, 2)
     plane.wait_for_event("assignment_rejected", 10)
     words = wait_for("it is said", lambda: degraded(agent), 5)
     assert "outbox" in words[0]
     assert agent.heartbeat()["state"] == "serving"
-    assert agent.notify
-    assert any("degraded" in line for line in agent.notify.status_lines)
+    notify = agent.notify
+    assert notify
+    # A datagram of its own, read by a thread of its own.
+    wait_for("STATUS says it", lambda: any("degraded" in line for line in notify.status_lines), 5)
     reject(stack, plane, 3)
     plane.wait_for_event("assignment_rejected", 10, after=1)
     if trouble == "full":

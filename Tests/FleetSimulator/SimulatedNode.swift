@@ -18,6 +18,7 @@ final class SimulatedNode {
     private var beatIsDue = false
     private var interval = 10.0
     private var pollPace: PollPace
+    private var pushPace = PushPace()
     private var reportBackoff: Backoff
     private var reportIsPaused = false
 
@@ -38,7 +39,9 @@ final class SimulatedNode {
     func start() {
         happen(.agentStarted)
         connectPoll()
-        fleet.after(random.fraction() * interval) { [self] in beat() }
+        fleet.after(pushPace.first(every: .seconds(interval), fraction: random.fraction()).inSeconds) { [self] in
+            beat()
+        }
     }
 
     func engineDies() {
@@ -131,16 +134,24 @@ final class SimulatedNode {
     private func beat() {
         beatIsDue = true
         deliver()
-        // Spread by a tenth, so that nodes which came together do not stay together.
-        fleet.after(interval * (0.9 + 0.2 * random.fraction())) { [self] in beat() }
+    }
+
+    private func beatFailed() {
+        beatAgain(after: pushPace.failed(every: .seconds(interval), retryAfter: nil, fraction: random.fraction()))
+    }
+
+    private func beatAgain(after pause: Duration) {
+        beatIsDue = false
+        fleet.after(pause.inSeconds) { [self] in beat() }
     }
 
     /// Events first: they may be the last ones of this node.
     private func deliver() {
-        guard !reportIsPaused, !isConnectingReport, !outbox.isEmpty || beatIsDue else { return }
+        let hasEvents = !outbox.isEmpty && !reportIsPaused
+        guard !isConnectingReport, hasEvents || beatIsDue else { return }
         guard let report else { return connectReport() }
         guard report.isFree else { return }
-        if outbox.isEmpty { sendHeartbeat(report) } else { sendEvents(report) }
+        if hasEvents { sendEvents(report) } else { sendHeartbeat(report) }
     }
 
     private func connectReport() {
@@ -148,7 +159,10 @@ final class SimulatedNode {
         fleet.connect(from: source, closed: { [self] connection in reportClosed(connection) }) {
             [self] connection in
             isConnectingReport = false
-            guard let connection else { return deliverAgainLater() }
+            guard let connection else {
+                if beatIsDue { beatFailed() }
+                return deliverAgainLater()
+            }
             report = connection
             deliver()
         }
@@ -169,12 +183,12 @@ final class SimulatedNode {
             [self] reply in
             fleet.answered(.heartbeat, status: reply?.status, seconds: (fleet.now - sent).inSeconds)
             guard let reply, reply.status == 200 else {
-                beatIsDue = true
-                return deliverAgainLater()
+                beatFailed()
+                return deliver()
             }
-            reportBackoff.reset()
             let next = (try? JSONValue.parse(reply.body))?["next_in_s"]?.numberValue
             interval = min(max(next ?? 10, 1), 300)
+            beatAgain(after: pushPace.taken(next: .seconds(interval), fraction: random.fraction()))
             deliver()
         }
     }

@@ -62,6 +62,13 @@ struct CurlAnswer {
         HTTPResponse(status: status, headers: headers, body: body, firstByteAt: firstByteAt)
     }
 
+    func responseWithoutBody(status: Int) -> HTTPResponse {
+        var response = response(status: status)
+        response.body = []
+        response.isBodyDropped = true
+        return response
+    }
+
     private mutating func keep(_ line: UnsafeRawBufferPointer) {
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return }
         let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()

@@ -47,8 +47,9 @@ extension CurlEasy {
             try set(CURLOPT_LOW_SPEED_LIMIT, 1)
             try set(CURLOPT_LOW_SPEED_TIME, max(1, stall.curlMilliseconds / 1000))
         }
-        // Refuses by Content-Length before the first byte of the body; `CurlAnswer` counts the rest.
-        try set(CURLOPT_MAXFILESIZE_LARGE, offset: request.maximumResponseBytes)
+        // Refuses by Content-Length before the first byte of the body, and before the other headers; `CurlAnswer` counts
+        // the rest.
+        if !request.dropsLongBody { try set(CURLOPT_MAXFILESIZE_LARGE, offset: request.maximumResponseBytes) }
     }
 
     private static func headerLines(_ headers: [(name: String, value: Secret)]) throws(HTTPFailure) -> [String] {

@@ -23,7 +23,10 @@ final class CurlTransfer {
 
     /// What the caller gets, now that libcurl is done.
     func result(_ code: CURLcode) -> CurlExchange.Answer {
-        if let excess = answer.excess { return .failure(excess) }
+        if let excess = answer.excess {
+            guard exchange.request.dropsLongBody, answer.headersEnded else { return .failure(excess) }
+            return .success(answer.responseWithoutBody(status: easy.long(CURLINFO_RESPONSE_CODE)))
+        }
         // What libcurl says when one header line is beyond its own buffer: before 8.6, and since.
         if !answer.headersEnded, code == CURLE_OUT_OF_MEMORY || code.rawValue == 100 {
             return .failure(HTTPFailure(.tooLarge, "a header line of the answer is longer than libcurl takes"))

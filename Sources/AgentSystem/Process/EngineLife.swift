@@ -43,8 +43,10 @@ actor EngineLife {
     func start(_ launch: EngineLaunch) {
         let main: ProcessHandle
         do throws(EngineStartFailure) {
-            main = try EngineSpawn.start(launch)
+            main = try EngineSpawn.start(launch) { belong(to: $0) }
         } catch {
+            membership.withLock { $0 = nil }
+            record.clear()
             finish(.startFailed(error, at: clocks.now()))
             return
         }
@@ -64,7 +66,7 @@ actor EngineLife {
         let refusal = StandbySocket.go(
             go.socket, arguments: go.arguments, environment: launch.environment, while: { !main.hasEnded })
         if let refusal { return refusal }
-        self.record.clear()
+        self.record.become(record)
         self.record = record
         self.events = events
         belong(to: main)
@@ -83,7 +85,6 @@ actor EngineLife {
     }
 
     private func follow(_ main: ProcessHandle) {
-        belong(to: main)
         sweep = ProcessSweep(
             on: executor, open: open,
             members: { [weak self] in self?.members().filter { $0.pid != main.pid } ?? [] },

@@ -47,6 +47,11 @@ struct EngineRecordFile: Sendable {
         try LinuxFileStore().replace(path, with: Array(record.text.utf8), mode: 0o600, synced: false)
     }
 
+    /// At no moment is there none: an agent can be killed at any.
+    func become(_ other: EngineRecordFile) {
+        try? LinuxFileStore().move(path, to: other.path)
+    }
+
     /// A record that cannot be removed does no harm: its process is checked before anything is done to it.
     func clear() {
         try? LinuxFileStore().remove(path)

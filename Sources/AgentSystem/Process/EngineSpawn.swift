@@ -4,22 +4,40 @@ internal import Glibc
 
 /// Executes the engine and puts a refusal into words that fix it.
 enum EngineSpawn {
+    /// `held` is called with the process that is to become the engine, while it executes nothing yet. Whatever ends this
+    /// process before it has returned ends that one too: no engine runs that is not written down.
+    ///
     /// Blocks until execve has happened or failed, which a slow disk can draw out: not for the cooperative pool.
-    static func start(_ launch: EngineLaunch) throws(EngineStartFailure) -> ProcessHandle {
+    static func start(
+        _ launch: EngineLaunch, held: (ProcessHandle) -> Void = { _ in }
+    ) throws(EngineStartFailure) -> ProcessHandle {
+        var child = try fork(launch)
+        let channel = Descriptor(owning: child.channel)
+        let main = try hold(child.pid)
+        held(main)
+        let code = withExtendedLifetime(channel) { clinux_execute(&child) }
+        guard code == 0 else {
+            _ = waitpid(main.pid, nil, 0)
+            throw refusal(launch, code)
+        }
+        return main
+    }
+
+    private static func fork(_ launch: EngineLaunch) throws(EngineStartFailure) -> clinux_child {
         try check(launch)
         let log = try EngineLogFile.openForEngine(launch.logPath)
         let folder = try openFolder(launch.workingDirectory)
         let arguments = CStringArray([launch.executable] + launch.arguments)
         let environment = CStringArray(launch.environment.map { "\($0.name)=\($0.value.reveal())" })
-        var pid: pid_t = 0
+        var child = clinux_child()
         let code = launch.executable.withCString { path in
             var request = clinux_spawn_request(
                 path: path, arguments: arguments.pointers, environment: environment.pointers,
                 working_directory: folder.number, output: log.number)
-            return withExtendedLifetime((log, folder)) { clinux_spawn(&request, &pid) }
+            return withExtendedLifetime((log, folder)) { clinux_fork_held(&request, &child) }
         }
         guard code == 0 else { throw refusal(launch, code) }
-        return try hold(pid)
+        return child
     }
 
     private static func check(_ launch: EngineLaunch) throws(EngineStartFailure) {

@@ -14,9 +14,20 @@ struct clinux_spawn_request {
     int output;
 };
 
-/// Executes a program as the leader of a new session, with an empty signal mask, every signal at its default,
-/// standard input from /dev/null and no descriptor but 0, 1 and 2. Returns after execve: 0, or the errno of what failed.
-int clinux_spawn(const struct clinux_spawn_request *request, pid_t *pid);
+/// A child that stands before its execve.
+struct clinux_child {
+    pid_t pid;
+    /// Its owner's to close. Where that happens first, be it by this process's end, the child ends and executes nothing.
+    int channel;
+};
+
+/// Forks the leader of a new session, with standard input from /dev/null and no other descriptor but 1 and 2, which waits
+/// for `clinux_execute`. Returns 0, or the errno of what failed; then there is no child.
+int clinux_fork_held(const struct clinux_spawn_request *request, struct clinux_child *child);
+
+/// Lets it execute its program, with an empty signal mask and every signal at its default. Returns after execve: 0, or the
+/// errno of what failed; then the child has ended and is to be reaped.
+int clinux_execute(const struct clinux_child *child);
 
 /// A close-on-exec descriptor of the process, or -1 and errno.
 int clinux_pidfd_open(pid_t pid);

@@ -7,8 +7,6 @@ internal import NIOCore
 struct NodeFirstChannel: ServerChildChannel {
     struct Value: ServerChildChannelValue {
         let channel: any Channel
-        /// nil where the connection ended without the HTTP server.
-        let handedOver: EventLoopFuture<HTTP1Channel.Value?>
     }
 
     private final class Tables: Sendable {
@@ -32,36 +30,38 @@ struct NodeFirstChannel: ServerChildChannel {
 
     private let server: HTTP1Channel
     private let gateway: NodeGateway
+    private let handedOver: HandedOverConnections
     private let tables = Tables()
 
-    init(server: HTTP1Channel, gateway: NodeGateway) {
+    init(server: HTTP1Channel, gateway: NodeGateway, handedOver: HandedOverConnections) {
         self.server = server
         self.gateway = gateway
+        self.handedOver = handedOver
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let promise = channel.eventLoop.makePromise(of: HTTP1Channel.Value?.self)
-        return channel.eventLoop.makeCompletedFuture {
-            let handler = NodeCallHandler(gateway, tables.table(of: channel.eventLoop)) { [server] toServer in
-                guard toServer else { return promise.succeed(nil) }
-                let handedOver = server.setup(channel: channel, logger: logger)
-                handedOver.whenFailure { _ in channel.close(promise: nil) }
-                promise.completeWith(handedOver.map(Optional.some))
+        channel.eventLoop.makeCompletedFuture {
+            let handler = NodeCallHandler(gateway, tables.table(of: channel.eventLoop)) { [self] toServer in
+                if toServer { handOver(channel, logger) } else { handedOver.ended() }
             }
-            do {
-                try channel.syncOptions?.setOption(.recvAllocator, value: Self.buffers)
-                try channel.pipeline.syncOperations.addHandler(handler)
-            } catch {
-                promise.fail(error)
-                throw error
-            }
-            return Value(channel: channel, handedOver: promise.futureResult)
+            try channel.syncOptions?.setOption(.recvAllocator, value: Self.buffers)
+            try channel.pipeline.syncOperations.addHandler(handler)
+            handedOver.opened()
+            return Value(channel: channel)
         }
     }
 
-    func handle(value: Value, logger: Logger) async {
-        // It fails where the connection was gone before the server had it.
-        guard let connection = try? await value.handedOver.get() else { return }
-        await server.handle(value: connection, logger: logger)
+    private func handOver(_ channel: any Channel, _ logger: Logger) {
+        server.setup(channel: channel, logger: logger).whenComplete { [server, handedOver] result in
+            switch result {
+            case .success(let connection): handedOver.serve(connection, by: server, logger)
+            case .failure:
+                channel.close(promise: nil)
+                handedOver.ended()
+            }
+        }
     }
+
+    /// Its handlers do all of it, without a task.
+    func handle(value: Value, logger: Logger) async {}
 }

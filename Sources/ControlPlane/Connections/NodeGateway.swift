@@ -91,12 +91,12 @@ struct NodeGateway: Sendable {
     private func keep(
         _ events: [ReportedEvent], of node: String, _ done: @escaping @Sendable ([EventOutcome]?) -> Void
     ) {
-        let state = events.max { $0.sequence < $1.sequence }?.state
         let fleet = fleet
         guard !events.isEmpty else { return done([]) }
         store.append(events, to: node) { result in
-            fleet.heard(node, state: state)
-            done(try? result.get())
+            let stored = try? result.get()
+            fleet.heard(node, state: stored?.state(events))
+            done(stored?.outcomes)
         }
     }
 }

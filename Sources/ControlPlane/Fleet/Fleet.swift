@@ -30,6 +30,8 @@ package final class Fleet: Sendable {
         var liveness: FleetLiveness
         var beats: [String: Beat] = [:]
         var bytes = 0
+        /// Nodes that are expected to come back to a server which has only just started, and push.
+        var returning: Int
     }
 
     private static let shortestInterval = 10
@@ -40,6 +42,7 @@ package final class Fleet: Sendable {
     private let state: Mutex<State>
     private let maximumBytes: Int
     private let asksForHeartbeats: Bool
+    private let graceUntil: Double
     private let now: @Sendable () -> Double
 
     /// `maximumBytes`: of documents kept; of nodes beyond, only state and progress are known. `now`: seconds on a
@@ -52,7 +55,11 @@ package final class Fleet: Sendable {
         self.now = now
         self.maximumBytes = maximumBytes
         self.asksForHeartbeats = asksForHeartbeats
-        state = Mutex(State(liveness: FleetLiveness(settings: settings, expected: expected, at: now())))
+        let began = now()
+        graceUntil = began + settings.grace
+        state = Mutex(
+            State(
+                liveness: FleetLiveness(settings: settings, expected: expected, at: began), returning: expected.count))
     }
 
     @Sendable package static func uptime() -> Double {
@@ -70,7 +77,7 @@ package final class Fleet: Sendable {
 
     /// Seconds between the heartbeats that nodes are asked to push; nil where they are not asked.
     package var wantedInterval: Int? {
-        asksForHeartbeats ? state.withLock { Self.interval(of: $0.beats.count) } : nil
+        asksForHeartbeats ? state.withLock { interval($0) } : nil
     }
 
     /// Seconds until the node is to push again.
@@ -83,7 +90,8 @@ package final class Fleet: Sendable {
             if state.bytes + kept.text.count > maximumBytes { kept.text = [] }
             state.bytes += kept.text.count
             state.beats[node] = Beat(heartbeat: kept, receivedAt: now)
-            return Self.interval(of: state.beats.count)
+            if now >= graceUntil { state.returning = 0 }
+            return interval(state)
         }
     }
 
@@ -121,12 +129,14 @@ package final class Fleet: Sendable {
         return state.withLock { state in
             Summary(
                 counts: state.liveness.counts(at: now), brakedFor: state.liveness.brakedSince.map { now - $0 },
-                interval: Self.interval(of: state.beats.count), heartbeatBytes: state.bytes)
+                interval: interval(state), heartbeatBytes: state.bytes)
         }
     }
 
-    private static func interval(of nodes: Int) -> Int {
-        let needed = (nodes + heartbeatsPerSecond - 1) / heartbeatsPerSecond
-        return min(max(needed, shortestInterval), longestInterval)
+    /// Were the first nodes that come back taken for all, they would be asked for more than usual when there is most to do.
+    private func interval(_ state: State) -> Int {
+        let nodes = max(state.beats.count, state.returning)
+        let needed = (nodes + Self.heartbeatsPerSecond - 1) / Self.heartbeatsPerSecond
+        return min(max(needed, Self.shortestInterval), Self.longestInterval)
     }
 }

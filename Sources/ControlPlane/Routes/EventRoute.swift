@@ -52,9 +52,8 @@ struct EventRoute: Sendable {
     }
 
     private func append(_ events: [ReportedEvent], _ node: AuthenticatedNode) async throws -> [EventOutcome] {
-        let outcomes = events.isEmpty ? [] : try await store.append(events, to: node.id)
-        let newest = events.max { $0.sequence < $1.sequence }
-        if !node.isRevoked { fleet.heard(node.id, state: newest?.state) }
-        return outcomes
+        let stored = events.isEmpty ? StoredEvents(outcomes: []) : try await store.append(events, to: node.id)
+        if !node.isRevoked { fleet.heard(node.id, state: stored.state(events)) }
+        return stored.outcomes
     }
 }

@@ -7,6 +7,19 @@ package enum EventOutcome: Equatable, Sendable {
     case duplicate
 }
 
+/// What became of the events of one request.
+package struct StoredEvents: Equatable, Sendable {
+    /// In their order.
+    package var outcomes: [EventOutcome]
+    /// The sequence of the newest event that is known of the node.
+    package var newest: Int64?
+
+    /// Where the node is now, by one of `events`; nil where they say nothing of that, or are late.
+    func state(_ events: [ReportedEvent]) -> String? {
+        events.last { $0.sequence == newest }?.state
+    }
+}
+
 /// More events wait for the disk than there is room for. The node sends them again.
 package struct StoreOverloaded: Error, Equatable, Sendable {
     package init() {}
@@ -22,11 +35,11 @@ package final class EventQueue: Sendable {
         var events: [ReportedEvent]
         /// Events to keep of the node.
         var kept: Int
-        var done: @Sendable (Result<[EventOutcome], any Error>) -> Void
+        var done: @Sendable (Result<StoredEvents, any Error>) -> Void
 
         package init(
             node: String, events: [ReportedEvent], kept: Int,
-            done: @escaping @Sendable (Result<[EventOutcome], any Error>) -> Void
+            done: @escaping @Sendable (Result<StoredEvents, any Error>) -> Void
         ) {
             self.node = node
             self.events = events

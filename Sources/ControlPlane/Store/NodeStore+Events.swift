@@ -11,7 +11,7 @@ extension NodeStore {
     /// - Throws: `StoreOverloaded`, `StoreFailure`.
     package func append(
         _ events: [ReportedEvent], to id: String, keeping kept: Int = eventsKept
-    ) async throws -> [EventOutcome] {
+    ) async throws -> StoredEvents {
         try await withCheckedThrowingContinuation { continuation in
             append(events, to: id, keeping: kept) { continuation.resume(with: $0) }
         }
@@ -20,7 +20,7 @@ extension NodeStore {
     /// The same, `done` being called on the database's queue.
     func append(
         _ events: [ReportedEvent], to id: String, keeping kept: Int = eventsKept,
-        done: @escaping @Sendable (Result<[EventOutcome], any Error>) -> Void
+        done: @escaping @Sendable (Result<StoredEvents, any Error>) -> Void
     ) {
         let entry = EventQueue.Entry(node: id, events: events, kept: kept, done: done)
         do {
@@ -43,22 +43,29 @@ extension NodeStore {
         }
     }
 
-    private static func commit(_ entries: [EventQueue.Entry], _ database: Database) throws -> [[EventOutcome]] {
-        var outcomes: [[EventOutcome]] = []
+    private static func commit(_ entries: [EventQueue.Entry], _ database: Database) throws -> [StoredEvents] {
+        var stored: [StoredEvents] = []
         try database.inTransaction {
             let now = now()
-            outcomes = try entries.map { entry in
+            stored = try entries.map { entry in
                 let outcomes = try entry.events.map { event in
                     try insert(event, of: entry.node, at: now, database) ? EventOutcome.accepted : .duplicate
                 }
                 try database.cachedStatement(sql: "UPDATE nodes SET last_event_at = ? WHERE id = ?")
                     .execute(arguments: [now, entry.node])
                 try forget(beyond: entry.kept, of: entry.node, database)
-                return outcomes
+                return StoredEvents(outcomes: outcomes, newest: try newestSequence(of: entry.node, database))
             }
             return .commit
         }
-        return outcomes
+        return stored
+    }
+
+    private static func newestSequence(of id: String, _ database: Database) throws -> Int64? {
+        let newest = """
+            SELECT sequence FROM events WHERE node_id = ? ORDER BY incarnation DESC, sequence DESC LIMIT 1
+            """
+        return try Int64.fetchOne(database.cachedStatement(sql: newest), arguments: [id])
     }
 
     /// As they were sent, in order of sequence, those after the sequence `after`.

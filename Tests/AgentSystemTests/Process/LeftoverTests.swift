@@ -1,8 +1,9 @@
 internal import AgentCore
-internal import AgentSystem
 internal import AgentTestKit
 internal import Glibc
 internal import Testing
+
+@testable internal import AgentSystem
 
 extension EngineHostSuite {
     /// An agent in a process of its own starts an engine and is gone: what the next agent finds.
@@ -60,6 +61,35 @@ extension EngineHostSuite {
             #expect(Set(await host.removeLeftovers()).isSuperset(of: pids))
         }
 
+        @Test("An agent that is killed before its engine is written down leaves no engine")
+        func killedBeforeTheRecord() async throws {
+            // Made first: it makes this process the one that orphans come to.
+            let host = ChildEngineHost(record: folder.file("engine"), clocks: LinuxClocks())
+            await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
+                _ = try EngineSpawn.start(echo(in: path)) { main in
+                    try? LinuxFileStore().writeForThisBoot(Array("\(main.pid)".utf8), to: "\(path)/pid", mode: 0o600)
+                    kill(getpid(), SIGKILL)
+                }
+            }
+            let pid = try #require(folder.text(of: "pid").flatMap(Int32.init))
+            #expect(waitpid(pid, nil, 0) == pid)
+            #expect(folder.text(of: "vllm.log") == "")
+            #expect(await host.removeLeftovers().isEmpty)
+        }
+
+        @Test("The record is there before the engine's program is executed, and gone where that fails")
+        func recordFirst() async throws {
+            let host = ChildEngineHost(record: folder.file("engine"), clocks: LinuxClocks())
+            var launch = echo(in: folder.path)
+            launch.arguments = ["-c", "cat \(folder.file("engine")); exit 0"]
+            for await _ in host.run(launch) {}
+            let fields = try #require(folder.text(of: "vllm.log")).split(separator: " ")
+            #expect(fields.count == 3 && fields[1] != "0")
+            launch.executable = "/nowhere/vllm"
+            for await _ in host.run(launch) {}
+            #expect(folder.text(of: "engine") == nil)
+        }
+
         /// The main process and its worker, running, their agent gone.
         private func abandonedEngine() async throws -> [Int32] {
             await #expect(processExitsWith: .success) { [path = folder.path as String] in
@@ -71,6 +101,13 @@ extension EngineHostSuite {
             return pids
         }
     }
+}
+
+private func echo(in path: String) -> EngineLaunch {
+    EngineLaunch(
+        executable: "/bin/bash", arguments: ["-c", "echo executed"],
+        environment: [EnvironmentVariable("PATH", "/usr/bin:/bin")], logPath: "\(path)/vllm.log",
+        workingDirectory: path)
 }
 
 /// Runs as an agent that starts an engine and dies without a word.
