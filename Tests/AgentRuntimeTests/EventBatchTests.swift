@@ -44,8 +44,7 @@ internal import Testing
         #expect(http.asked.map(\.ids) == [["a", "b", "c"]])
         let type = http.asked[0].headers.first { $0.name == "Content-Type" }?.value.reveal()
         #expect(type == "application/cloudevents-batch+json")
-        #expect(try files.list("/state/outbox") == ["last-acknowledged", "reserve"])
-        #expect(files.text("/state/outbox/last-acknowledged") == "3")
+        #expect(try files.list("/state/outbox") == ["0000000000000003.acknowledged", "reserve"])
     }
 
     @Test("One event by itself is no batch")
