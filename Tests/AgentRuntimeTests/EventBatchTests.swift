@@ -100,6 +100,7 @@ internal import Testing
         "What a server asks for is heeded, within reason",
         arguments: [
             ("3", nil, 3.0), ("0", nil, 0), ("-5", nil, 0), ("99999999999", nil, 300), ("soon", nil, nil),
+            ("99999999999999999999999", nil, 300), ("1.5", nil, nil),
             ("Mon, 19 Sep 2016 18:29:47 GMT", "Mon, 19 Sep 2016 18:29:17 GMT", 30),
             ("Mon, 19 Sep 2016 18:00:00 GMT", "Mon, 19 Sep 2016 18:29:17 GMT", 0),
             ("Mon, 19 Sep 2016 18:29:47 GMT", nil, nil),
