@@ -96,7 +96,7 @@ actor OutboxFolder {
             // The event was taken: its file goes nevertheless.
             failure = error
         }
-        for sequence in sequences { try files.remove(path(sequence)) }
+        for sequence in sequences where sequence != marked { try files.remove(path(sequence)) }
         if let failure { throw failure }
     }
 
