@@ -217,8 +217,6 @@ extension Outbox {
             let isStored = await write("keeping events on disk") { () async throws(FileFailure) in
                 try await self.folder.store(event)
             }
-            // Once it has been given up, the room is had again as soon as there is some.
-            if isStored { await folder.renewReserve() }
             guard isStored else { return false }
             // It was dropped or delivered meanwhile.
             if !state.withLock({ $0.queue.markStored(event.sequence) }) { await discard(event.sequence) }

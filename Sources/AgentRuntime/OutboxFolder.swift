@@ -50,6 +50,7 @@ actor OutboxFolder {
             try files.remove(reserve)
             try files.writeAtomically(record, to: path(event.sequence), mode: 0o600)
         }
+        renewReserve()
     }
 
     /// Takes the room for events that matter, unless it is there.
@@ -74,8 +75,8 @@ actor OutboxFolder {
         try files.remove(path)
     }
 
-    /// The same where there may be no room for it yet.
-    func renewReserve() {
+    /// The same where there may be no room for it yet: once it has been given up, it is had again as soon as there is.
+    private func renewReserve() {
         guard !hasReserve, files.freeBytes(below: folder).map({ $0 > 4 * Self.reserveBytes }) ?? false else { return }
         try? keepReserve()
     }
