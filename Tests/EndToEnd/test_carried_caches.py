@@ -205,5 +205,5 @@ def test_caches_of_the_next_assignment_come_while_the_engine_before_serves(fleet
     fleet.plane.assign(**assignment(fleet.stack, 2))
     agent.running.wait_for_line(USED, LATER)
     told = agent.running.text()
-    assert told.index("bytes in place after") < told.index("draining") < told.index("assignment 2: ")
+    assert told.index("bytes in place after") < told.index("draining")
     agent.running.stop(30)

@@ -55,6 +55,8 @@ def test_state_directory_that_takes_nothing_degrades_and_recovers(
     agent = start_agent(plane.url, CROSSLOGIC_STATE_DIR=str(small_disk / "state"))
     wait_for_state(agent, "serving")
     assert degraded(agent) == []
+    # What is delivered later would make room for what comes next.
+    wait_for("everything is delivered", lambda: agent.heartbeat()["outbox"]["pending"] == 0, 10)
     if trouble == "full":
         fill(small_disk)
         (small_disk / "state" / "outbox" / "reserve").unlink()

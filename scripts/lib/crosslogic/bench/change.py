@@ -86,7 +86,7 @@ def gap(bench: Bench) -> list[Figure]:
     at_once = statistics.median(wholes)
     rests = [1000 * (whole - start) for whole, start in zip(gaps, starts, strict=True)]
     return [
-        figure("old engine's last answer to new engine's READY (with: assignment to READY)", gaps, "s", baseline=at_once),
+        figure("no answer, of the old engine or the new one (with: since the assignment)", gaps, "s", baseline=at_once),
         figure("of that, from the exec to READY", starts, "s"),
         figure("and the rest: drain, teardown, exec", rests, "ms"),
     ]
