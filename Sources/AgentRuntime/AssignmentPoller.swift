@@ -127,6 +127,8 @@ struct PollMemory {
 
 /// What one answer to the poll means.
 enum PollOutcome: Equatable {
+    private static let maximumETagBytes = 256
+
     case answered(NodeEvent?, etag: String?)
     case unchanged
     case revoked
@@ -154,17 +156,26 @@ enum PollOutcome: Equatable {
         }
         do {
             let assignment = try AssignmentCodec.decode(response.body, defaults: defaults)
-            let etag = response.headers["etag"] ?? "\"\(assignment.generation)\""
+            let etag = etag(of: response) ?? "\"\(assignment.generation)\""
             return .answered(.assignmentReceived(assignment), etag: etag)
         } catch {
             // What is no JSON object is a broken server or a captive portal, not a bad assignment.
             if error.generation == nil, error.faults.first?.field == "body" {
                 return .failed(reason: "answered 200, but \(error.faults[0].problem)")
             }
-            let etag = response.headers["etag"] ?? error.generation.map { "\"\($0)\"" }
+            let etag = etag(of: response) ?? error.generation.map { "\"\($0)\"" }
             return .answered(
                 .assignmentRejected(generation: error.generation, faults: error.faults), etag: etag)
         }
+    }
+
+    /// nil for one that no request could bring back: it has characters that end a header, or is as long as all headers
+    /// together may be at most servers.
+    private static func etag(of response: HTTPResponse) -> String? {
+        guard let etag = response.headers["etag"], (1...maximumETagBytes).contains(etag.utf8.count),
+            etag.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+        else { return nil }
+        return etag
     }
 
     /// RFC 6838 §4.2.8: whatever ends in `+json` is JSON too.

@@ -59,6 +59,8 @@ final class HandoverFile: Sendable {
     }
 
     func settle() async {
+        // Mostly there is nothing to write, and every event is held up for as long as this takes.
+        guard state.withLock({ $0.written < $0.frozen.version }) else { return }
         await disk.run { self.write() }
     }
 

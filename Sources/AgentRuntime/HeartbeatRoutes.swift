@@ -11,13 +11,12 @@ package struct HeartbeatRoutes: Sendable {
 
     private let view: NodeView
     private let heartbeat: HeartbeatDocument
-    /// What `Authorization` has to be.
-    private let authorization: Secret?
+    private let token: Secret?
 
     package init(view: NodeView, clocks: any Clocks, token: Secret?) {
         self.view = view
         heartbeat = HeartbeatDocument(view, clocks: clocks)
-        authorization = token.map { Secret("Bearer \($0.reveal())") }
+        self.token = token
     }
 
     /// `path` is without the query; `authorization` the header's value, where there is one.
@@ -42,13 +41,23 @@ package struct HeartbeatRoutes: Sendable {
     }
 
     /// Compares every byte, so that the time taken tells nothing about how many were right.
-    private func isAllowed(_ given: String?) -> Bool {
-        guard let expected = authorization?.reveal().utf8 else { return true }
-        let given = (given ?? "").utf8
+    private func isAllowed(_ authorization: String?) -> Bool {
+        guard let expected = token?.reveal().utf8 else { return true }
+        guard let given = Self.credentials(authorization ?? "") else { return false }
         var difference = expected.count ^ given.count
         var rest = given.makeIterator()
         for byte in expected { difference |= Int(byte ^ (rest.next() ?? 0)) }
         return difference == 0
+    }
+
+    /// What follows the scheme, which may be written in any case, and its blanks (RFC 9110 §11.4).
+    private static func credentials(_ authorization: String) -> Substring.UTF8View? {
+        var rest = authorization.utf8[...]
+        for letter in "bearer".utf8 {
+            guard let byte = rest.popFirst(), byte | 0x20 == letter else { return nil }
+        }
+        let credentials = rest.drop { $0 == 0x20 }
+        return credentials.count < rest.count ? credentials : nil
     }
 
     private var starting: Reply { problem(503, "Service Unavailable", "the agent is starting") }

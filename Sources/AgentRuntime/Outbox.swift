@@ -22,6 +22,8 @@ final class Outbox: Sendable {
     private let state: Mutex<State>
     /// What a successor needs, settled between the storing of events and their delivery.
     let handovers: HandoverFile?
+    /// Whoever stores while another does waits for that one, instead of writing the same events again.
+    private let turns = OneAtATime()
 
     /// Something is to be stored.
     let added = Signal()
@@ -185,7 +187,7 @@ extension Outbox {
     func recover() async {
         let recovered = await folder.recover()
         state.withLock { $0.counters.damaged = recovered.damaged }
-        await attempt("keeping room for events") { () async throws(FileFailure) in try await self.folder.keepReserve() }
+        await write("keeping room for events") { () async throws(FileFailure) in try await self.folder.keepReserve() }
         for problem in recovered.problems { log.write(.warning, "events of an earlier agent: \(problem)") }
         state.withLock { $0.queue.takeOver(recovered.events, last: recovered.last) }
         added.raise()
@@ -193,9 +195,13 @@ extension Outbox {
 
     /// Stores every event that is not on disk yet, in order, and ends at the first that cannot be stored.
     func storeAll() async {
+        await turns.run { await self.storeWaiting() }
+    }
+
+    private func storeWaiting() async {
         var isStuck = false
         if diskProblem != nil, state.withLock({ $0.queue.firstUnstored }) == nil {
-            await attempt("keeping room for events") { () async throws(FileFailure) in
+            await write("keeping room for events") { () async throws(FileFailure) in
                 try await self.folder.probe()
             }
         }
@@ -218,11 +224,9 @@ extension Outbox {
 
     private func storeEvents() async -> Bool {
         while let event = state.withLock({ $0.queue.firstUnstored }) {
-            let isStored = await attempt("keeping events on disk") { () async throws(FileFailure) in
+            let isStored = await write("keeping events on disk") { () async throws(FileFailure) in
                 try await self.folder.store(event)
             }
-            // Once it has been given up, the room is had again as soon as there is some.
-            if isStored { await folder.renewReserve() }
             guard isStored else { return false }
             // It was dropped or delivered meanwhile.
             if !state.withLock({ $0.queue.markStored(event.sequence) }) { await discard(event.sequence) }
@@ -250,11 +254,7 @@ extension Outbox {
     }
 
     private func discard(_ sequence: UInt64) async {
-        do throws(FileFailure) {
-            try await folder.discard(sequence)
-        } catch {
-            complain("discarding an event", error)
-        }
+        await attempt("discarding an event") { () async throws(FileFailure) in try await self.folder.discard(sequence) }
     }
 
     /// A full disk must not keep an event from being told; it is said once.
@@ -262,20 +262,26 @@ extension Outbox {
     private func attempt(_ what: String, _ body: () async throws(FileFailure) -> Void) async -> Bool {
         do throws(FileFailure) {
             try await body()
-            let was = state.withLock { state in
-                defer { state.diskProblem = nil }
-                return state.diskProblem
-            }
-            if was != nil {
-                log.write(.notice, "the outbox can write to the disk again")
-                // Whoever tells of it sleeps until something is added.
-                added.raise()
-            }
             return true
         } catch {
             complain(what, error)
             return false
         }
+    }
+
+    /// For what takes room: a disk that is full renames and removes all the same.
+    @discardableResult
+    private func write(_ what: String, _ body: () async throws(FileFailure) -> Void) async -> Bool {
+        guard await attempt(what, body) else { return false }
+        let was = state.withLock { state in
+            defer { state.diskProblem = nil }
+            return state.diskProblem
+        }
+        guard was != nil else { return true }
+        log.write(.notice, "the outbox can write to the disk again")
+        // Whoever tells of it sleeps until something is added.
+        added.raise()
+        return true
     }
 
     private func complain(_ what: String, _ failure: FileFailure) {

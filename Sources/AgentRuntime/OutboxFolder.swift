@@ -2,7 +2,8 @@ internal import AgentCore
 internal import AgentWire
 internal import Locking
 
-/// The outbox on disk: a file per event, named by its number, and the last number that was acknowledged.
+/// The outbox on disk: a file per event, named by its number. The newest that was acknowledged stays under another
+/// name, so that its number is not used again.
 ///
 /// Every call waits for the disk, so that they run on a queue of their own and not on Swift's cooperative pool.
 actor OutboxFolder {
@@ -21,6 +22,8 @@ actor OutboxFolder {
     static let reserveBytes = 256 * 1024
     /// The oldest of those set aside go first.
     static let maximumParked = 1024
+    /// How names end.
+    private static let (events, markers) = (".json", ".acknowledged")
 
     nonisolated let executor = QueueExecutor(label: "io.crosslogic.outbox")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -28,7 +31,7 @@ actor OutboxFolder {
     private let folder: String
     private let files: any FileStore
     private var hasReserve = false
-    /// What the marker says.
+    /// The number that is kept; 0 for none.
     private var marked: UInt64 = 0
 
     init(_ folder: String, files: any FileStore) {
@@ -47,6 +50,7 @@ actor OutboxFolder {
             try files.remove(reserve)
             try files.writeAtomically(record, to: path(event.sequence), mode: 0o600)
         }
+        renewReserve()
     }
 
     /// Takes the room for events that matter, unless it is there.
@@ -71,8 +75,8 @@ actor OutboxFolder {
         try files.remove(path)
     }
 
-    /// The same where there may be no room for it yet.
-    func renewReserve() {
+    /// The same where there may be no room for it yet: once it has been given up, it is had again as soon as there is.
+    private func renewReserve() {
         guard !hasReserve, files.freeBytes(below: folder).map({ $0 > 4 * Self.reserveBytes }) ?? false else { return }
         try? keepReserve()
     }
@@ -82,19 +86,31 @@ actor OutboxFolder {
         try files.remove(path(sequence))
     }
 
-    /// The marker is written before the file goes, so that no crash between the two can make a number rise twice.
-    /// Where it cannot be written the file goes nevertheless: the event was taken.
+    /// Nothing here waits for the disk, which the next event may need: after a power cut an event may come back, whose id
+    /// the receiver knows, but no number.
     func forget(_ sequences: [UInt64]) throws(FileFailure) {
         guard let last = sequences.max() else { return }
         var failure: FileFailure?
         do throws(FileFailure) {
-            try files.writeAtomically([UInt8](String(max(last, marked)).utf8), to: marker, mode: 0o600)
+            if last > marked { try mark(last) }
         } catch {
+            // The event was taken: its file goes nevertheless.
             failure = error
         }
-        marked = max(last, marked)
-        for sequence in sequences { try files.remove(path(sequence)) }
+        for sequence in sequences where sequence != marked { try files.remove(path(sequence)) }
         if let failure { throw failure }
+    }
+
+    /// The event was synced under its name and a rename is whole, so one of the two names outlives any crash.
+    private func mark(_ sequence: UInt64) throws(FileFailure) {
+        do throws(FileFailure) {
+            try files.move(path(sequence), to: marker(sequence))
+        } catch {
+            // It was never on disk, or is among the parked ones.
+            try files.writeAtomically([], to: marker(sequence), mode: 0o600)
+        }
+        if marked > 0 { try files.remove(marker(marked)) }
+        marked = sequence
     }
 
     /// Sets an event aside that the other side will never take.
@@ -124,7 +140,7 @@ actor OutboxFolder {
         let sequences = sequences(in: folder, &recovered)
         // Names first: whatever the files hold, no number is used twice.
         let aside = self.sequences(in: "\(folder)/parked", &recovered) + self.sequences(in: "\(folder)/bad", &recovered)
-        marked = acknowledged(&recovered)
+        marked = self.sequences(in: folder, named: Self.markers, &recovered).max() ?? 0
         recovered.last = max((sequences + aside).max() ?? 0, marked)
         for sequence in sequences.sorted() {
             do throws(FileFailure) {
@@ -153,31 +169,22 @@ actor OutboxFolder {
         }
     }
 
-    private func sequences(in folder: String, _ recovered: inout Recovered) -> [UInt64] {
+    private func sequences(
+        in folder: String, named suffix: String = events, _ recovered: inout Recovered
+    ) -> [UInt64] {
         do throws(FileFailure) {
             // Sixteen digits, as this agent writes them: no other name can make the numbers overflow.
-            return try files.list(folder).filter { $0.hasSuffix(".json") && $0.utf8.count == 21 }
-                .compactMap { UInt64($0.dropLast(5)) }
+            return try files.list(folder).filter { $0.hasSuffix(suffix) && $0.utf8.count == 16 + suffix.utf8.count }
+                .compactMap { UInt64($0.dropLast(suffix.utf8.count)) }
         } catch {
             recovered.problems.append(error.message)
             return []
         }
     }
 
-    private func acknowledged(_ recovered: inout Recovered) -> UInt64 {
-        do throws(FileFailure) {
-            guard let bytes = try files.read(marker, limit: 16) else { return 0 }
-            if let number = UInt64(String(decoding: bytes, as: UTF8.self)) { return number }
-            recovered.problems.append("\(marker): is no number")
-        } catch {
-            recovered.problems.append(error.message)
-        }
-        return 0
-    }
-
     private var reserve: String { "\(folder)/reserve" }
-    private var marker: String { "\(folder)/last-acknowledged" }
-    private func name(_ sequence: UInt64) -> String { "\(EventCodec.padded(sequence)).json" }
+    private func marker(_ sequence: UInt64) -> String { "\(folder)/\(EventCodec.padded(sequence))\(Self.markers)" }
+    private func name(_ sequence: UInt64) -> String { EventCodec.padded(sequence) + Self.events }
     private func path(_ sequence: UInt64) -> String { "\(folder)/\(name(sequence))" }
 }
 

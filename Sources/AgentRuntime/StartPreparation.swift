@@ -55,7 +55,7 @@ struct StartPreparation: Sendable {
     }
 
     /// That it can work, and its model where it is to be. Before anything is written: what cannot work leaves no
-    /// credentials behind. `besideEngine`: another one has the port, and goes on.
+    /// credentials behind. `besideEngine`: another one has the port, and goes on until the caches are there, too.
     func prove(
         _ assignment: Assignment, on install: EngineInstall?, besideEngine: Bool, _ inbox: Inbox
     ) async throws(FailureReport) -> StartProof {
@@ -66,6 +66,8 @@ struct StartPreparation: Sendable {
             // Nobody waits for it any more; what is not written needs no removal.
             guard !Task.isCancelled else { throw FailureReport(.unknown, message: "abandoned", process: "agent") }
         }
+        // Before the old engine makes way: nothing would serve meanwhile.
+        if besideEngine { await caches.restoreAhead(for: assignment, on: install) }
         return StartProof(assignment: assignment, wanted: wanted, tuning: outcome?.tuning, install: install)
     }
 

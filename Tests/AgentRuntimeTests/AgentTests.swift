@@ -22,7 +22,8 @@ internal import Testing
             rig.host.tell(.gone(at: BootInstant(nanoseconds: 0)))
             #expect(await rig.events.first { $0.eventName == "stopped" } != nil)
         }
-        #expect(try rig.files.list("/var/lib/crosslogic/outbox") == ["last-acknowledged", "reserve"])
+        let left = try rig.files.list("/var/lib/crosslogic/outbox")
+        #expect(left.filter { !$0.hasSuffix(".acknowledged") } == ["reserve"])
     }
 
     @Test("The environment file holds the credentials, mode 0600, and is gone with the engine")

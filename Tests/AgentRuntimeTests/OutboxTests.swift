@@ -49,7 +49,7 @@ internal import Testing
         await outbox.park(try #require(outbox.first))
         #expect(outbox.first == nil)
         #expect(files.text("/state/outbox/parked/0000000000000001.json")?.contains("\"a\"") == true)
-        #expect(try files.list("/state/outbox") == ["last-acknowledged", "parked", "reserve"])
+        #expect(try files.list("/state/outbox") == ["0000000000000001.acknowledged", "parked", "reserve"])
         #expect(outbox.figures.parked == 1)
     }
 
@@ -89,7 +89,6 @@ internal import Testing
         await first.storeAll()
         let bad = "/state/outbox/0000000000000007.json"
         try files.writeAtomically([UInt8](content.utf8), to: bad, mode: 0o600)
-        try files.writeAtomically([UInt8]("nonsense".utf8), to: "/state/outbox/last-acknowledged", mode: 0o600)
         let second = await outbox()
         #expect(second.pending == 2)
         second.addSample("c")
@@ -97,7 +96,6 @@ internal import Testing
         #expect(files.text("/state/outbox/0000000000000008.json")?.contains("\"c\"") == true)
         #expect(files.text("/state/outbox/bad/0000000000000007.json") == content)
         #expect(log.lines.contains { $0.contains("0000000000000007.json") })
-        #expect(log.lines.contains { $0.contains("last-acknowledged") })
     }
 
     @Test("Names that no agent wrote are left alone and cannot make the numbers overflow")

@@ -56,6 +56,22 @@ internal import Testing
     }
 
     @Test(
+        "An ETag that no request could bring back is none, or every poll from then on would fail",
+        arguments: [
+            (#""7-a""#, true), (#"W/"7-a""#, true), ("\"a\tb\"", false), ("\"a\u{1}b\"", false), ("", false),
+            ("\"\u{E9}\"", false), (String(repeating: "x", count: 40_000), false),
+        ])
+    func etag(sent: String, isKept: Bool) {
+        for body in [AgentRig.assignment(generation: 7), #"{"generation":7,"model":".."}"#] {
+            guard case .answered(_, let etag) = outcome(.answer(200, body, headers: ["etag": sent])) else {
+                Issue.record("no answer")
+                continue
+            }
+            #expect(etag == (isKept ? sent : #""7""#))
+        }
+    }
+
+    @Test(
         "Events: what to send again, what to set aside",
         arguments: [
             (202, EventVerdict.accepted), (400, .refused), (413, .refused), (422, .refused), (401, .deferred),

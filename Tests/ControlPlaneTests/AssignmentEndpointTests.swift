@@ -14,6 +14,15 @@ struct AssignmentEndpointTests {
         controlPlane = try TestControlPlane(in: folder)
     }
 
+    @Test("knows its token behind a scheme in any case and any number of blanks", arguments: ["bearer ", "BEARER   "])
+    func scheme(_ scheme: String) async throws {
+        try await controlPlane.withRouter { client in
+            let node = try await client.create()
+            let headers: HTTPFields = [.authorization: scheme + node.token]
+            #expect(try await client.send(.get, node.path + "/assignment", headers: headers).status == 200)
+        }
+    }
+
     @Test("gives the node its model, its credentials and its callback's secret, and nothing it does not know")
     func whole() async throws {
         try await controlPlane.withRouter { client in

@@ -62,6 +62,32 @@ struct StartHistoryTests {
         }
     }
 
+    @Test("is not spoiled by what no start can have taken, nor by names that are none")
+    func impossible() async throws {
+        try await TestControlPlane(in: folder).withRouter { client in
+            let node = try await client.create()
+            for (number, seconds) in ["-1", "1e308", "604801"].enumerated() {
+                let event = Event.json(
+                    number + 1, of: node.id, type: "ready", state: "serving",
+                    data: #","model":"acme/tiny","timings":{"assignment_to_ready_s":\#(seconds)}"#)
+                _ = try await client.report(event, as: node)
+            }
+            #expect(try await client.send(.get, "/api/v1/starts").json["starts"]?.arrayValue == [])
+            let odd = Event.json(
+                4, of: node.id, type: "ready", state: "serving",
+                data: """
+                    ,"model":"acme/tiny","timings":{"assignment_to_ready_s":10},"unattributed_s":-1e300,\
+                    "phases":[{"name":"<b>","seconds":1},{"name":"compile","seconds":1e308},\
+                    {"name":"compile","seconds":1e308},{"name":"kv_profile","seconds":2}]
+                    """)
+            _ = try await client.report(odd, as: node)
+            let start = try await client.send(.get, "/api/v1/starts").json["starts"]?.arrayValue?.first
+            #expect(start?["median_s"] == .integer(10))
+            #expect(start?["phases"]?["kv_profile"]?["median_s"] == .integer(2))
+            for name in ["<b>", "compile", "unattributed"] { #expect(start?["phases"]?[name] == nil) }
+        }
+    }
+
     @Test("takes the smallest sample that half, and nine tenths, do not exceed")
     func quantiles() {
         let spread = StartStatistics.Spread([4, 1, 3, 2])

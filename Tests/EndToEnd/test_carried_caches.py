@@ -60,8 +60,14 @@ class Fleet:
 
     def node(self, says: str, **settings: str) -> Agent:
         """A start on a new node, up to what it says about its caches after READY; then that node is gone."""
+        agent = self.begin(says, {}, **settings)
+        agent.running.stop(30)
+        return agent
+
+    def begin(self, says: str, wanted: dict[str, Any], **settings: str) -> Agent:
+        """The same, and the node stays."""
         shutil.rmtree(self.cache, ignore_errors=True)
-        self.plane.assign(**assignment(self.stack))
+        self.plane.assign(**assignment(self.stack, **wanted))
         agent = self.start_agent(
             self.plane.url,
             CROSSLOGIC_CACHE_DIR=str(self.cache),
@@ -72,7 +78,6 @@ class Fleet:
         wait_for_state(agent, "serving")
         agent.running.wait_for_line(says, LATER)
         self.last_heartbeat = agent.heartbeat()
-        agent.running.stop(30)
         return agent
 
     def verdicts(self) -> list[dict[str, Any]]:
@@ -214,3 +219,13 @@ def test_longest_unused_caches_go(fleet: Fleet) -> None:
     after = {path.parent.name for path in fleet.stored}
     assert len(before) == len(after) == 1
     assert before != after
+
+
+def test_caches_of_the_next_assignment_come_while_the_engine_before_serves(fleet: Fleet) -> None:
+    fleet.node(CARRIED)
+    agent = fleet.begin(CARRIED, {"extra_args": ["--max-num-seqs", "7"]})
+    fleet.plane.assign(**assignment(fleet.stack, 2))
+    agent.running.wait_for_line(USED, LATER)
+    told = agent.running.text()
+    assert told.index("bytes in place after") < told.index("draining")
+    agent.running.stop(30)

@@ -72,6 +72,8 @@ def test_state_directory_that_takes_nothing_degrades_and_recovers(
     plane.wait_for_event("ready", RECOVERS_WITHIN)
     wait_for("all is told", lambda: settled(agent), RECOVERS_WITHIN)
     assert degraded(agent) == []
+    # What is delivered later would make room for what comes next.
+    wait_for("everything is delivered", lambda: agent.heartbeat()["outbox"]["pending"] == 0, 10)
     if trouble == "full":
         fill(small_disk)
         (small_disk / "state" / "outbox" / "reserve").unlink()

@@ -23,7 +23,12 @@ actor CarriedCaches {
     private let settings: AgentSettings
     private let ports: AgentPorts
     private let signs = Mutex(CompileSigns())
+    /// The start that comes next, or the engine of it, until that is settled.
     private var start: Start?
+    /// Brought beside an engine that serves, for the one that follows it.
+    private var ahead: Start?
+    private var fetching: Start?
+    private var isSettling = false
     /// Waits for disks, so it has a queue of its own.
     private let executor = QueueExecutor(label: "io.crosslogic.carried-caches")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -43,7 +48,27 @@ actor CarriedCaches {
     func restore(for assignment: Assignment, on install: EngineInstall?) async {
         start = nil
         signs.withLock { $0 = CompileSigns() }
-        guard let caches = settings.caches, let carrier = ports.cacheCarrier, let install else { return }
+        let known = ahead
+        ahead = nil
+        if let known, known.generation == assignment.generation {
+            start = known
+        } else {
+            start = await bring(for: assignment, on: install)
+        }
+    }
+
+    /// The same while another engine serves, so that nobody waits for it when that has made way. Not before what that
+    /// one has compiled is packed, which could not be told apart from this.
+    func restoreAhead(for assignment: Assignment, on install: EngineInstall?) async {
+        ahead = nil
+        guard start == nil, !isSettling else { return }
+        let brought = await bring(for: assignment, on: install)
+        if !Task.isCancelled { ahead = brought }
+    }
+
+    /// nil where nothing is carried, or not even a key can be had.
+    private func bring(for assignment: Assignment, on install: EngineInstall?) async -> Start? {
+        guard let caches = settings.caches, let carrier = ports.cacheCarrier, let install else { return nil }
         let begun = ports.clocks.now()
         let outcome = await withTaskGroup(of: CacheRestoration.self) { group in
             group.addTask { await self.fetch(assignment, install, caches, carrier) }
@@ -55,8 +80,10 @@ actor CarriedCaches {
             group.cancelAll()
             return first
         }
-        start?.outcome = outcome
+        defer { fetching = nil }
+        fetching?.outcome = outcome
         if !Task.isCancelled { tell(outcome, seconds: (ports.clocks.now() - begun).inSeconds) }
+        return fetching
     }
 
     private func fetch(
@@ -66,7 +93,7 @@ actor CarriedCaches {
             let reader = CacheKeyReader(settings: settings, ports: ports)
             let key = try await reader.key(of: assignment, on: install)
             let store = reader.store(caches, assignment)
-            start = Start(generation: assignment.generation, key: key, store: store, secret: caches.signingKey)
+            fetching = Start(generation: assignment.generation, key: key, store: store, secret: caches.signingKey)
             guard
                 let bytes = try await asking({ () async throws(StoreTrouble) in
                     try await store.manifest(key.digest, deadline: self.patience)
@@ -78,7 +105,7 @@ actor CarriedCaches {
             let index = Array(manifest.bundle.lines.joined(separator: "\n").utf8)
             try write(index, to: "\(carrier.incoming)/index")
             try await filing { () async throws(FileFailure) in try await carrier.unpack() }
-            start?.restored = manifest
+            fetching?.restored = manifest
             return .restored(files: manifest.bundle.files.count, bytes: manifest.bundle.bytes)
         } catch {
             return switch error {
@@ -151,6 +178,8 @@ actor CarriedCaches {
     func settle(_ say: @Sendable (Int64, CacheVerdict) -> Void) async {
         guard let start, let caches = settings.caches, let carrier = ports.cacheCarrier else { return }
         self.start = nil
+        isSettling = true
+        defer { isSettling = false }
         do throws(CacheTrouble) {
             let packed: CacheBundle
             do throws(CacheTrouble) {

@@ -11,22 +11,28 @@ package struct ReportedStart: Equatable, Sendable {
     package var phases: [String: Double]
 
     private static let maximumPhases = 64
+    /// Nothing of a start is shorter or longer: a node that says so would spoil what the others have told.
+    private static let possible = 0...(7 * 86_400.0)
 
     /// nil where it does not say how long the start took, as that of an engine which was taken over.
     init?(_ data: JSONValue?) {
         guard let data, let model = data["model"]?.stringValue,
-            let seconds = data["timings"]?["assignment_to_ready_s"]?.numberValue, seconds >= 0
+            let seconds = Self.seconds(data["timings"]?["assignment_to_ready_s"])
         else { return nil }
         self.model = model
         self.seconds = seconds
         vllmVersion = data["engine"]?["vllm_version"]?.stringValue
         phases = [:]
         for span in data["phases"]?.arrayValue?.prefix(Self.maximumPhases) ?? [] {
-            guard let name = span["name"]?.stringValue, let took = span["seconds"]?.numberValue, took >= 0 else {
-                continue
-            }
+            guard let name = span["name"]?.stringValue, Word.isWord(name.utf8),
+                let took = Self.seconds(span["seconds"])
+            else { continue }
             phases[name, default: 0] += took
         }
-        phases["unattributed"] = data["unattributed_s"]?.numberValue
+        phases["unattributed"] = Self.seconds(data["unattributed_s"])
+    }
+
+    private static func seconds(_ value: JSONValue?) -> Double? {
+        value?.numberValue.flatMap { possible.contains($0) ? $0 : nil }
     }
 }

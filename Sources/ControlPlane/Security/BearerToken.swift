@@ -9,7 +9,8 @@ enum BearerToken {
     static func of(_ request: Request) -> Secret? {
         guard let header = request.headers[.authorization], header.utf8.count <= maximumBytes else { return nil }
         let parts = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-        guard parts.count == 2, parts[0].lowercased() == "bearer", !parts[1].isEmpty else { return nil }
-        return Secret(String(parts[1]))
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        let token = parts[1].drop { $0 == " " }
+        return token.isEmpty ? nil : Secret(String(token))
     }
 }

@@ -160,10 +160,7 @@ struct CarriedCachesTests {
 
     @Test("The model is listed with the assignment's credentials, the caches are read with their own")
     func credentials() async throws {
-        let http = ScriptedHTTPClient { request async throws(HTTPFailure) in
-            guard request.url.contains("list-type") else { return .answer(404) }
-            return .answer(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
-        }
+        let http = emptyStore
         let own = try settings(["CROSSLOGIC_CACHE_ACCESS_KEY": "caches", "CROSSLOGIC_CACHE_SECRET_KEY": "secret"])
         #expect(await restore(own, http) == ["carried caches: none for this start yet"])
         let signatures = http.asked.map { request in
@@ -171,6 +168,47 @@ struct CarriedCachesTests {
         }
         #expect(signatures == [false, true])
         #expect(http.asked.last?.url.contains("/bucket/some/prefix/") == true)
+    }
+
+    @Test("What was brought beside an engine that serves is there for the start of that assignment and of no other")
+    func ahead() async throws {
+        let http = emptyStore
+        let caches = try caches(http)
+        await caches.restoreAhead(for: .sample(generation: 2), on: install)
+        let asked = http.asked.count
+        #expect(asked > 0)
+        await caches.restore(for: .sample(generation: 2), on: install)
+        #expect(http.asked.count == asked)
+        await caches.settle { _, _ in }
+        await caches.restoreAhead(for: .sample(generation: 3), on: install)
+        await caches.restore(for: .sample(generation: 4), on: install)
+        #expect(http.asked.count >= 3 * asked)
+    }
+
+    @Test("Nothing is brought beside an engine whose own caches are not packed yet")
+    func unsettled() async throws {
+        let http = emptyStore
+        let caches = try caches(http)
+        await caches.restore(for: .sample(), on: install)
+        let asked = http.asked.count
+        await caches.restoreAhead(for: .sample(generation: 2), on: install)
+        #expect(http.asked.count == asked)
+        await caches.settle { _, _ in }
+        await caches.restoreAhead(for: .sample(generation: 2), on: install)
+        #expect(http.asked.count > asked)
+    }
+
+    private var emptyStore: ScriptedHTTPClient {
+        ScriptedHTTPClient { request async throws(HTTPFailure) in
+            guard request.url.contains("list-type") else { return .answer(404) }
+            return .answer(200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+        }
+    }
+
+    private func caches(_ http: ScriptedHTTPClient) throws -> CarriedCaches {
+        var ports = AgentPorts.standIns(http: http)
+        ports.cacheCarrier = IdleCarrier()
+        return CarriedCaches(settings: try settings(), ports: ports)
     }
 
     @Test(

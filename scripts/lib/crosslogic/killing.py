@@ -105,7 +105,7 @@ def is_serving(plane: KillableControlPlane, node: str) -> bool:
 
 def settle(account: Account, applied: list[tuple[str, int]], outbox: Path) -> None:
     """The agent's end says how many there were, the control plane's which have come."""
-    used = int((outbox / "last-acknowledged").read_text())
+    used = max(int(path.stem) for path in outbox.glob("*.acknowledged"))
     waiting = [int(path.stem) for path in outbox.glob("*.json")]
     numbers = Counter(number for _, number in applied)
     account.events = len(applied)

@@ -16,7 +16,11 @@ class NeverCameError(Exception):
 
 
 def wait_for(
-    what: str, look: Callable[[], Fact | None], seconds: float, hopeless: Callable[[], str | None] | None = None
+    what: str,
+    look: Callable[[], Fact | None],
+    seconds: float,
+    hopeless: Callable[[], str | None] | None = None,
+    every: float = LOOK_EVERY,
 ) -> Fact:
     """The first truthy value of `look`. Gives up after `seconds`, or as soon as `hopeless` gives a reason."""
     deadline = time.monotonic() + seconds
@@ -30,4 +34,4 @@ def wait_for(
             raise NeverCameError(f"{what}: {reason}")
         if time.monotonic() > deadline:
             raise NeverCameError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(LOOK_EVERY)
+        time.sleep(every)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import statistics
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crosslogic.bench.__main__ import Bench
 
 SIMULATED_SPEED = 40.0
-USUAL_CHANGES = 10
+USUAL_CHANGES = 5
 LOOK_EVERY = 0.002
 
 
@@ -30,8 +30,8 @@ class Assigner:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.assignment: dict[str, Any] | None = None
-        self.started: dict[int, float] = {}
-        """Seconds from the exec to READY, as each generation's `ready` says."""
+        self.timings: dict[int, dict[str, float]] = {}
+        """Of each generation's start, as its `ready` says."""
         assigner = self
 
         class Handler(EventHandler):
@@ -48,7 +48,7 @@ class Assigner:
             def do_POST(self) -> None:
                 for event in self.accept_events():
                     if event["type"].endswith(".ready.v1"):
-                        assigner.started[event["data"]["generation"]] = event["data"]["timings"]["exec_to_ready_s"]
+                        assigner.timings[event["data"]["generation"]] = event["data"]["timings"]
 
         self.server = Server(Handler)
         self.url = self.server.url
@@ -65,7 +65,7 @@ class Assigner:
 
 def gap(bench: Bench) -> list[Figure]:
     """From the last answer of the engine before to READY of the next, of which its own start is known."""
-    gaps, starts, rests = [], [], []
+    gaps, starts, wholes = [], [], []
     with bench.stack() as stack:
         stack.start_store()
         engine = prepare_engine(bench.engine, stack, bench.console, SIMULATED_SPEED)
@@ -75,18 +75,20 @@ def gap(bench: Bench) -> list[Figure]:
         assigner.assign(assignment(stack, 1))
         wait_until_serving(agent, 1, engine.start_seconds)
         for generation in range(2, 2 + bench.count(USUAL_CHANGES)):
-            bench.note("change: another assignment while the engine serves")
-            seconds = change(agent, assigner, assignment(stack, generation), engine.start_seconds)
-            wait_for("its ready event", lambda number=generation: assigner.started.get(number), 10)
-            gaps.append(seconds)
-            starts.append(assigner.started[generation])
-            rests.append(1000 * (seconds - assigner.started[generation]))
+            bench.note(f"change: assignment {generation} while the engine serves")
+            gaps.append(change(agent, assigner, assignment(stack, generation), engine.start_seconds))
+            timings = wait_for("its ready event", lambda number=generation: assigner.timings.get(number), 10)
+            starts.append(timings["exec_to_ready_s"])
+            wholes.append(timings["assignment_to_ready_s"])
         agent.running.stop(60)
         assigner.server.close()
+    # What it would be if the old engine made way at once: the same steps, and nothing serves during any of them.
+    at_once = statistics.median(wholes)
+    rests = [1000 * (whole - start) for whole, start in zip(gaps, starts, strict=True)]
     return [
-        figure("old engine's last answer to new engine's READY", gaps, "s"),
+        figure("no answer, of the old engine or the new one (with: since the assignment)", gaps, "s", baseline=at_once),
         figure("of that, from the exec to READY", starts, "s"),
-        figure("and the rest: drain, teardown, preparation", rests, "ms"),
+        figure("and the rest: drain, teardown, exec", rests, "ms"),
     ]
 
 
@@ -114,12 +116,16 @@ def change(agent: Agent, assigner: Assigner, document: dict[str, Any], seconds: 
     old = served(agent)
     assigner.assign(document)
     last = time.monotonic()
-    for _ in itertools.count():
+
+    def made_way() -> bool:
+        nonlocal last
         now = time.monotonic()
         if served(agent) != old:
-            break
+            return True
         last = now
-        time.sleep(LOOK_EVERY)
+        return False
+
+    wait_for("the old engine makes way", made_way, seconds, agent.running.why_gone, LOOK_EVERY)
     wait_until_serving(agent, document["generation"], seconds)
     return time.monotonic() - last
 

@@ -65,8 +65,7 @@ class Provoker:
             self.changed.notify_all()
 
     def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
 
 def latency(bench: Bench) -> list[Figure]:

@@ -109,8 +109,7 @@ class ChangingControlPlane:
         with self.changed:
             self.is_closing = True
             self.changed.notify_all()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
 
 def document(generation: int) -> dict[str, Any]:

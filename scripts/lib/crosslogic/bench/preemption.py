@@ -90,8 +90,7 @@ class Receiver:
         with self.changed:
             self.is_closing = True
             self.changed.notify_all()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
 
 @contextmanager
