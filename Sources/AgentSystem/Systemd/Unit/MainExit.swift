@@ -3,10 +3,10 @@ internal import Glibc
 
 /// How the main process of the engine's unit ended, in PID 1's own words.
 struct MainExit: Equatable, Sendable {
-    var invocation: String
+    var pid: Int32
+    var exit: EngineExit
     /// systemd's word, such as `signal`.
     var result: String
-    var exit: EngineExit
     /// Of what PID 1 runs for the unit itself, such as `record-exit`; it is in the unit's cgroup then.
     var controlPID: Int32?
 

@@ -24,6 +24,7 @@ actor UnitLife {
 
     private let open = DispatchGroup()
     private var invocation = ""
+    private var mainPID: Int32?
     private var mainWatch: ExitWatch?
     private var changes: UnitChanges?
     private var workers: MemberWatches?
@@ -92,6 +93,7 @@ actor UnitLife {
     /// The unit as it was found; it may be ending, or have ended.
     func follow(_ status: UnitStatus) {
         invocation = status.invocation
+        mainPID = status.mainPID
         let group = ControlGroup(name: status.controlGroup)
         self.group.withLock { $0 = group }
         execution.withLock { [invocation] in $0 = invocation }
@@ -128,7 +130,7 @@ actor UnitLife {
     }
 
     private func heard(_ exit: MainExit) {
-        guard exit.invocation == invocation else { return }
+        guard exit.pid == mainPID else { return }
         mainExit = exit
         look()
     }
