@@ -16,7 +16,8 @@ MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ["ca-certificates", "dbus", "libstdc++6", "python3", "systemd-sysv"]
 CURL = {"bookworm": "libcurl4"}
 LATER_CURL = "libcurl4t64"
-# What a virtual machine needs beside: the kernel of Debian's images for clouds, and polkit, which lets the agent inhibit.
+# What a virtual machine needs beside: the kernel of Debian's images for clouds; and polkit, without which logind grants
+# the agent no lock.
 MACHINE_PACKAGES = ["linux-image-cloud-amd64", "polkitd", "udev"]
 
 
