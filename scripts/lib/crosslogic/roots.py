@@ -18,7 +18,8 @@ CURL = {"bookworm": "libcurl4"}
 LATER_CURL = "libcurl4t64"
 # What a virtual machine needs beside: the kernel of Debian's images for clouds; and polkit, without which logind grants
 # the agent no lock.
-MACHINE_PACKAGES = ["linux-image-cloud-amd64", "polkitd", "udev"]
+# debootstrap does not find by itself who is the `logind` that polkitd depends on.
+MACHINE_PACKAGES = ["linux-image-cloud-amd64", "libpam-systemd", "polkitd", "udev"]
 
 
 class RootError(Exception):

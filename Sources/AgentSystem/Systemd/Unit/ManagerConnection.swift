@@ -14,7 +14,8 @@ final class ManagerConnection {
     }
 
     deinit {
-        sd_bus_flush_close_unref(bus)
+        // Not flushed: that would wait for a bus that hangs.
+        sd_bus_close_unref(bus)
     }
 
     /// nil while the process runs, and where there was none.
