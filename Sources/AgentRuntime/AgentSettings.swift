@@ -90,8 +90,22 @@ package struct AgentSettings: Sendable {
         tuned: [EnvironmentVariable] = []
     ) -> [EnvironmentVariable] {
         EngineEnvironment.variables(
-            for: assignment, on: install, inherited: environment, cacheFolder: cacheFolder, loading: loading,
+            for: assignment, on: install, inherited: inherited, cacheFolder: cacheFolder, loading: loading,
             tuned: tuned, savings: savings.savings(for: assignment, on: install, node: engineArguments))
+    }
+
+    /// What an engine may inherit: the environment, and what comes of other settings where it says nothing itself.
+    var inherited: [String: String] {
+        guard let engineSockets else { return environment }
+        return environment.merging(["VLLM_RPC_BASE_PATH": engineSockets]) { own, _ in own }
+    }
+
+    /// Where the sockets between the engine's processes belong, so that those of a killed one can be found and removed.
+    /// nil where its unit's own /tmp goes with it, or where the path is too long for them.
+    package var engineSockets: String? {
+        let folder = "\(runtimeFolder)/rpc"
+        // A path of 107 bytes (unix(7)), a UUID and what earlier releases put behind it, such as `_output_socket`.
+        return engineHost == .child && folder.utf8.count <= 107 - 37 - 14 ? folder : nil
     }
 }
 

@@ -32,7 +32,7 @@ struct EnginePreparer: Sendable {
     ) throws(FailureReport) {
         let keys: Set = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
         let fresh = EngineEnvironment.variables(
-            for: assignment, on: install, inherited: settings.environment, cacheFolder: settings.cacheFolder)
+            for: assignment, on: install, inherited: settings.inherited, cacheFolder: settings.cacheFolder)
         let kept = launch.environment.filter { !keys.contains($0.name) }
         try write(environment: kept + fresh.filter { keys.contains($0.name) }, at: launch.place)
     }

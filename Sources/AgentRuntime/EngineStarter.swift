@@ -23,7 +23,7 @@ struct EngineStarter: Sendable {
     func waiting(on install: EngineInstall, at place: EnginePlace) -> EngineLaunch? {
         guard settings.engineStart == .standby, let launcher = launcher(for: install, at: place) else { return nil }
         let environment = EngineEnvironment.variables(
-            beforeAssignmentOn: install, inherited: settings.environment, cacheFolder: settings.cacheFolder,
+            beforeAssignmentOn: install, inherited: settings.inherited, cacheFolder: settings.cacheFolder,
             savings: settings.savings)
         return launch(launcher.executable, launcher.waiting, environment, at: place)
     }

@@ -23,7 +23,8 @@ struct RealParts {
         service = NotifySocket(door: units.map { _ in SystemdEngineHost.standardPath })
         var ports = AgentPorts(
             engineHost: units
-                ?? ChildEngineHost(record: "\(settings.runtimeFolder)/engine.json", clocks: clocks),
+                ?? ChildEngineHost(
+                    record: "\(settings.runtimeFolder)/engine.json", sockets: settings.engineSockets, clocks: clocks),
             engineLog: InotifyLogSource(), http: http, files: LinuxFileStore(), fetcher: fetcher,
             models: LinuxModelStorage(), serviceManager: service,
             portInspector: units ?? ProcPortInspector(), trafficMeter: units ?? SocketTrafficMeter(), clocks: clocks,

@@ -45,6 +45,18 @@ internal import Testing
         #expect(settings.heartbeatCertificate?.keyFile == "/a.key")
     }
 
+    @Test("An engine that is our child puts its sockets below our folder, where their paths are short enough")
+    func engineSockets() throws {
+        let long = "/run/" + String(repeating: "x", count: 48)
+        for (host, folder, expected) in [
+            ("child", "/run/a", "/run/a/rpc"), ("child", long, nil), ("systemd", "/run/a", nil),
+        ] {
+            let own = ["CROSSLOGIC_ENGINE_HOST": host, "CROSSLOGIC_RUNTIME_DIR": folder]
+            let settings = try AgentSettings(environment: Self.required.merging(own) { $1 }, tokenFile: nil)
+            #expect(settings.engineSockets == expected)
+        }
+    }
+
     @Test("The engine's address is an IP address, the authority's file an absolute path")
     func otherFormats() {
         #expect(faults("CROSSLOGIC_ENGINE_ADDRESS", "localhost") == ["CROSSLOGIC_ENGINE_ADDRESS"])

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from crosslogic import http, procfs
@@ -28,6 +29,7 @@ class Serving:
     node: dict[str, Any]
     notifications: list[Notification]
     engine_processes: list[procfs.Process]
+    engine_sockets: set[Path]
     engine_env_mode: int
     ready_status: int
     completion: http.Answer
@@ -99,6 +101,7 @@ class Flight:
             node=self.plane.node(self.record.node),
             notifications=list(self.agent.notify.received) if self.agent.notify else [],
             engine_processes=self.engine_processes(),
+            engine_sockets=procfs.bound_sockets([process.pid for process in self.engine_processes()]),
             engine_env_mode=(self.agent.runtime / "engine.env").stat().st_mode & 0o777,
             ready_status=http.call("GET", self.agent.heartbeat_url + "/readyz").status,
             completion=self.complete(),

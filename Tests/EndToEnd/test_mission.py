@@ -22,6 +22,9 @@ PHASES = [
 # With --enforce-eager nothing is compiled and no graph is captured: absent phases are absent, never zero.
 ABSENT = {"compile", "graph_capture"}
 
+# As vLLM names them.
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 # A look at the control plane takes a moment, too; what is promised is one second.
 FAILED_WITHIN = 1.0
 
@@ -166,6 +169,17 @@ def test_engine_is_started_again_and_serves_again(record: Record) -> None:
     assert again.completion.status == 200
     assert {p.pid for p in again.engine_processes}.isdisjoint(p.pid for p in first.engine_processes)
     assert len(record.events_of("ready")) == 2
+
+
+def test_sockets_of_the_engine_lie_where_those_of_a_killed_one_are_removed(record: Record) -> None:
+    """In /tmp each engine that is killed would leave some. That none is left at the end, `left_over` says."""
+    first, again = record.first_serving(), record.served_again
+    assert again
+    for serving in (first, again):
+        ours = {path for path in serving.engine_sockets if UUID.fullmatch(path.name)}
+        assert ours
+        assert {path.parent for path in ours} == {record.agent.runtime / "rpc"}
+    assert first.engine_sockets & again.engine_sockets == set()
 
 
 def test_stop_is_announced_drained_and_complete(record: Record) -> None:

@@ -7,6 +7,7 @@ struct HelperProcesses {
     private var tracker: pid_t?
     private var coreSocket: Int32 = -1
     private var trackerPipe: Int32 = -1
+    private var rpc: RPCSocket?
 
     mutating func spawn(_ role: HelperRole) {
         switch role {
@@ -26,6 +27,7 @@ struct HelperProcesses {
     }
 
     private mutating func spawnEngineCore() {
+        rpc = RPCSocket()
         var ends: [Int32] = [-1, -1]
         let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return }
@@ -66,6 +68,8 @@ struct HelperProcesses {
         send(coreSocket, &order, 1, 0)
         waitpid(engineCore, nil, 0)
         self.engineCore = nil
+        rpc?.close()
+        rpc = nil
     }
 
     /// Process ids by the names the log uses.

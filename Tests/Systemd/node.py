@@ -29,7 +29,9 @@ SPARE = "crosslogic-engine-spare.service"
 SERVING = "crosslogic-serving.target"
 GUARD = "crosslogic-engine-guard.service"
 DOOR = "crosslogic-enginectl.socket"
-OURS = [AGENT, ENGINE, SPARE, SERVING, GUARD, DOOR, "crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
+ENGINE_LOG = "crosslogic-engine-log.service"
+GPU = ["crosslogic-gpu.service", "crosslogic-gpu-memory.service"]
+OURS = [AGENT, ENGINE, SPARE, SERVING, GUARD, DOOR, ENGINE_LOG, *GPU]
 
 in_all_start_modes = pytest.mark.parametrize("start_mode", engines.START_MODES, indirect=True)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from conftest import MakeNode
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from node import AGENT, ENGINE, LOG, SPARE, Node, ask, assignment
@@ -102,3 +104,24 @@ def test_bad_settings_end_it_once_with_78_and_a_word_that_helps(node: Node) -> N
     assert facts["ExecMainStatus"] == "78"
     assert "CROSSLOGIC_ENGINE_PORT" in facts["StatusText"]
     assert facts["NRestarts"] == "0"
+
+
+def test_environment_that_the_agent_writes_reaches_nothing_that_runs_as_root(
+    make_node: MakeNode, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    """Else who takes the agent over has the machine: by a library of its own, or by programs found first."""
+    traces, fakes = "/var/cache/crosslogic/loaded", Path("/srv/fakes")
+    path = f"{fakes}:/usr/sbin:/usr/bin:/sbin:/bin"
+    node = make_node(LD_DEBUG="libs", LD_DEBUG_OUTPUT=traces, PATH=path)
+    for name in ("systemctl", "systemd-tmpfiles", "mv"):
+        node.machine.write(fakes / name, f"#!/bin/sh\ntouch /run/{name}-was-executed\n")
+        node.machine.run("chmod", "+x", str(fakes / name))
+    plane.assign(**assignment(stack))
+    pid = node.start_and_serve()["engine"]["pid"]
+    assert f"{fakes}:" in node.machine.shell(f"tr '\\0' '\\n' </proc/{pid}/environ | grep ^PATH=").out
+    node.machine.run("kill", "-KILL", str(pid))
+    plane.wait_for_event("ready", 20, after=1)
+    assert (node.last_exit() or {})["code"] == "killed"
+    owners = node.machine.shell(f"stat -c %U {traces}.*").out.split()
+    assert set(owners) == {"vllm"}
+    assert node.machine.shell("ls /run/*-was-executed", check=False).out == ""

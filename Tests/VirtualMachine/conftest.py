@@ -30,7 +30,7 @@ def machine(
 ) -> Iterator[VirtualMachine]:
     """With our package on it, which as good as any misses its settings."""
     deb = package.build(console)
-    root = roots.ensure_root_with_kernel(RELEASE, console)
+    root = roots.ensure_machine_root(RELEASE, console)
     layer, disk = stack.folder / "layer", stack.folder / "disk"
     lay_out(layer, stack, engine, deb)
     make_disk(root, layer, disk, console)

@@ -81,7 +81,7 @@ package struct CacheFactors: Sendable {
     private static let irrelevantNames: Set<String> = [
         "VLLM_API_KEY", "VLLM_PORT", "VLLM_HOST_IP", "VLLM_NO_USAGE_STATS", "VLLM_DO_NOT_TRACK",
         "VLLM_ENABLE_STARTUP_PLAN", "VLLM_FORCE_AOT_LOAD", "VLLM_CPU_KVCACHE_SPACE", "VLLM_WORKER_MULTIPROC_METHOD",
-        "CUDA_VISIBLE_DEVICES",
+        "VLLM_RPC_BASE_PATH", "CUDA_VISIBLE_DEVICES",
     ]
 
     static func isRelevant(_ name: String) -> Bool {

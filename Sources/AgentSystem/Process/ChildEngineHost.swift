@@ -12,6 +12,7 @@ package final class ChildEngineHost: EngineHost {
     private let clocks: any Clocks
     let record: EngineRecordFile
     let standbyRecord: EngineRecordFile
+    let sockets: EngineSocketFolder
     let executor = QueueExecutor(label: "io.crosslogic.engine-host")
     let engines = Mutex(HostedEngines())
     private let titles = Mutex(ProcessTitles())
@@ -19,10 +20,13 @@ package final class ChildEngineHost: EngineHost {
 
     /// - Parameters:
     ///   - record: where the started engine is noted for a later agent; on a file system that outlives the agent.
+    ///   - sockets: the folder that the engine is told to put its sockets into; what is left there of one that is gone is
+    ///     removed.
     ///   - clocks: stamps the events.
-    package init(record: String, clocks: any Clocks) {
+    package init(record: String, sockets: String? = nil, clocks: any Clocks) {
         self.record = EngineRecordFile(path: record)
         standbyRecord = EngineRecordFile(path: "\(record).standby")
+        self.sockets = EngineSocketFolder(path: sockets)
         self.clocks = clocks
         // Can only fail for a wrong argument. Without it orphans would go to PID 1 and out of sight.
         _ = clinux_become_subreaper()
@@ -56,9 +60,18 @@ package final class ChildEngineHost: EngineHost {
 
     func makeLife(record: EngineRecordFile, events: AsyncStream<EngineHostEvent>.Continuation?) -> EngineLife {
         EngineLife(
-            on: executor, clocks: clocks, record: record, events: events,
+            on: executor, clocks: clocks, record: record, sockets: sockets, events: events,
             strangers: { [weak self] life in self?.engines.withLock { $0.strangers(to: life) } ?? [] },
-            over: { [weak self] life in self?.engines.withLock { $0.remove(life) } })
+            over: { [weak self] life in self?.forget(life) })
+    }
+
+    private func forget(_ life: EngineLife) {
+        let isNoneLeft = engines.withLock { engines in
+            engines.remove(life)
+            return engines.current == nil
+        }
+        // One that only waits has none yet.
+        if isNoneLeft { sockets.clear() }
     }
 
     private var current: EngineLife? { engines.withLock { $0.current } }
@@ -102,7 +115,18 @@ package final class ChildEngineHost: EngineHost {
         let (isFree, isNoneWaiting) = engines.withLock { ($0.current == nil, $0.waiting == nil) }
         guard isFree else { return [] }
         let killed = await LeftoverRemoval(on: executor, record: record).run()
+        await clearSockets()
         return isNoneWaiting ? await killed + LeftoverRemoval(on: executor, record: standbyRecord).run() : killed
+    }
+
+    /// Those of an engine whose agent was killed as well.
+    private func clearSockets() async {
+        await withCheckedContinuation { continuation in
+            executor.queue.async {
+                if self.current == nil { self.sockets.clear() }
+                continuation.resume()
+            }
+        }
     }
 
     private func perform(_ action: @escaping @Sendable (isolated EngineLife) -> Void) {

@@ -10,6 +10,7 @@ actor EngineLife {
 
     private let clocks: any Clocks
     private var record: EngineRecordFile
+    private let sockets: EngineSocketFolder
     /// nil while the engine waits, and nobody has asked for it.
     private var events: AsyncStream<EngineHostEvent>.Continuation?
     /// Called before the last event, so that whoever hears it may start the next engine.
@@ -28,13 +29,14 @@ actor EngineLife {
     nonisolated let membership = Mutex<EngineMembership?>(nil)
 
     init(
-        on executor: QueueExecutor, clocks: any Clocks, record: EngineRecordFile,
+        on executor: QueueExecutor, clocks: any Clocks, record: EngineRecordFile, sockets: EngineSocketFolder,
         events: AsyncStream<EngineHostEvent>.Continuation?,
         strangers: @escaping @Sendable (EngineLife) -> Set<Int32>, over: @escaping @Sendable (EngineLife) -> Void
     ) {
         self.executor = executor
         self.clocks = clocks
         self.record = record
+        self.sockets = sockets
         self.events = events
         self.strangers = strangers
         self.over = over
@@ -43,6 +45,7 @@ actor EngineLife {
     func start(_ launch: EngineLaunch) {
         let main: ProcessHandle
         do throws(EngineStartFailure) {
+            try sockets.make()
             main = try EngineSpawn.start(launch) { belong(to: $0) }
         } catch {
             membership.withLock { $0 = nil }

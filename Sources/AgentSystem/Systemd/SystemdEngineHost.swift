@@ -13,6 +13,7 @@ package final class SystemdEngineHost: EngineHost {
     let parkingDoor: EngineDoor
     let exit: UnitExit
     private let looks: UnitLooks
+    private let manager = SystemdManager()
     private let current = Mutex<UnitLife?>(nil)
     let waiting = Mutex<Waiting?>(nil)
     /// Where one is being started that will wait.
@@ -136,7 +137,7 @@ package final class SystemdEngineHost: EngineHost {
         // A few events in an engine's life, and one per process watched: the watches are bounded, and so is this.
         let (stream, events) = AsyncStream.makeStream(of: EngineHostEvent.self)
         let life = UnitLife(
-            on: executor, clocks: clocks, door: door, place: place, events: events,
+            on: executor, clocks: clocks, door: door, manager: manager, place: place, events: events,
             over: { [weak self] life in self?.forget(life) })
         return (life, stream)
     }

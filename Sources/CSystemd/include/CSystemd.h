@@ -24,3 +24,16 @@ int csystemd_logind_match(sd_bus *bus, sd_bus_message_handler_t handler, void *u
 
 /// The one boolean of a PrepareForShutdown.
 int csystemd_logind_starts(sd_bus_message *message, bool *starts);
+
+/// How a service is, as org.freedesktop.systemd1(5) has it.
+typedef struct {
+    uint32_t main_pid;
+    /// `CLD_…`, 0 while it runs; and its exit code or signal.
+    int32_t main_code, main_status;
+    /// 0 where none runs.
+    uint32_t control_pid;
+    char result[32];
+} csystemd_service;
+
+/// Asks PID 1 with one message: it answers one at a time, and does other things in between. `object` is the unit's.
+int csystemd_service_status(sd_bus *bus, const char *object, csystemd_service *service);

@@ -96,6 +96,11 @@ class Agent:
     def engine_url(self) -> str:
         return f"http://127.0.0.1:{self.engine_port}"
 
+    @property
+    def engine_sockets(self) -> list[Path]:
+        """Of its engine's processes, those that run and those that were killed."""
+        return [path for path in (self.runtime / "rpc").glob("*") if path.is_socket()]
+
     def close(self) -> None:
         if self.notify:
             self.notify.close()

@@ -129,5 +129,17 @@ def listening_ports() -> set[int]:
     return ports
 
 
+def bound_sockets(pids: list[int]) -> set[Path]:
+    """Paths of the Unix sockets that these processes have bound, or accepted connections on."""
+    inodes = set()
+    for pid in pids:
+        # Any of them may end meanwhile.
+        with contextlib.suppress(OSError):
+            links = [link.readlink().name for link in (PROC / str(pid) / "fd").iterdir()]
+            inodes |= {name[8:-1] for name in links if name.startswith("socket:")}
+    lines = [line.split() for line in (PROC / "net" / "unix").read_text().splitlines()[1:]]
+    return {Path(words[7]) for words in lines if len(words) > 7 and words[6] in inodes}
+
+
 def command_lines() -> dict[int, str]:
     return {process.pid: process.command for process in processes()}

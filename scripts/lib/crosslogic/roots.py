@@ -16,8 +16,10 @@ MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ["ca-certificates", "dbus", "libstdc++6", "python3", "systemd-sysv"]
 CURL = {"bookworm": "libcurl4"}
 LATER_CURL = "libcurl4t64"
-# What a virtual machine needs beside: the kernel of Debian's images for clouds.
-KERNEL_PACKAGES = ["linux-image-cloud-amd64", "udev"]
+# What a virtual machine needs beside: the kernel of Debian's images for clouds; and polkit, without which logind grants
+# the agent no lock.
+# debootstrap does not find by itself who is the `logind` that polkitd depends on.
+MACHINE_PACKAGES = ["linux-image-cloud-amd64", "libpam-systemd", "polkitd", "udev"]
 
 
 class RootError(Exception):
@@ -29,9 +31,9 @@ def ensure_root(release: str, console: Console) -> Path:
     return ensure_folder(release, release, [], console)
 
 
-def ensure_root_with_kernel(release: str, console: Console) -> Path:
-    """The same for a virtual machine; 480 MB. The kernel is in its `boot`."""
-    return ensure_folder(f"{release}-kernel", release, KERNEL_PACKAGES, console)
+def ensure_machine_root(release: str, console: Console) -> Path:
+    """The same for a virtual machine; 490 MB. The kernel is in its `boot`."""
+    return ensure_folder(f"{release}-machine", release, MACHINE_PACKAGES, console)
 
 
 def ensure_folder(name: str, release: str, more: list[str], console: Console) -> Path:

@@ -121,6 +121,7 @@ class Stack:
         names = [f"process {p.pid} {p.command[:60]}" for p in procfs.writing_below(agent.folder)]
         if agent.engine_port in procfs.listening_ports():
             names.append(f"somebody listens on port {agent.engine_port}")
+        names += [f"socket {path}" for path in agent.engine_sockets]
         return names
 
     def close(self) -> None:

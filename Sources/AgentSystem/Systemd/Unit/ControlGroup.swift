@@ -15,15 +15,22 @@ struct ControlGroup: Equatable, Sendable {
         return String(decoding: bytes, as: UTF8.self).contains("populated 0")
     }
 
+    /// Whether nothing of the engine is left: what PID 1 runs for the unit's end is in the group, too.
+    func isEmpty(but controlPID: Int32?) -> Bool {
+        isEmpty || controlPID.map { pids == [$0] } ?? false
+    }
+
     /// The number that sockets carry of the group they were made in; nil for a group that is gone.
     var id: UInt64? {
         var status = stat()
         return !name.isEmpty && stat(folder, &status) == 0 ? UInt64(status.st_ino) : nil
     }
 
-    func contains(_ pid: Int32) -> Bool {
-        guard let bytes = try? LinuxFileStore().read("\(folder)/cgroup.procs", limit: 1 << 20) else { return false }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { Int32($0) == pid }
+    func contains(_ pid: Int32) -> Bool { pids.contains(pid) }
+
+    private var pids: [Int32] {
+        guard let bytes = try? LinuxFileStore().read("\(folder)/cgroup.procs", limit: 1 << 20) else { return [] }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { Int32($0) }
     }
 
     /// Whether a socket made by one of the group's processes listens on the port. No pid can be mistaken in this, and

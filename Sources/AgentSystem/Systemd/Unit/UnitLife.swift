@@ -16,6 +16,7 @@ actor UnitLife {
 
     private let clocks: any Clocks
     private let door: EngineDoor
+    private let manager: SystemdManager
     nonisolated let place: EnginePlace
     private let events: AsyncStream<EngineHostEvent>.Continuation
     /// Called before the last event, so that whoever hears it may start the next engine.
@@ -23,10 +24,12 @@ actor UnitLife {
 
     private let open = DispatchGroup()
     private var invocation = ""
+    private var mainPID: Int32?
     private var mainWatch: ExitWatch?
     private var changes: UnitChanges?
     private var workers: MemberWatches?
     private var endedAt: BootInstant?
+    private var mainExit: MainExit?
     private var isExitTold = false
     private var isOver = false
 
@@ -37,12 +40,13 @@ actor UnitLife {
     nonisolated let ordered = Mutex<EngineDoor.UnitVerb?>(nil)
 
     init(
-        on executor: QueueExecutor, clocks: any Clocks, door: EngineDoor, place: EnginePlace,
-        events: AsyncStream<EngineHostEvent>.Continuation, over: @escaping @Sendable (UnitLife) -> Void
+        on executor: QueueExecutor, clocks: any Clocks, door: EngineDoor, manager: SystemdManager,
+        place: EnginePlace, events: AsyncStream<EngineHostEvent>.Continuation, over: @escaping @Sendable (UnitLife) -> Void
     ) {
         self.executor = executor
         self.clocks = clocks
         self.door = door
+        self.manager = manager
         self.place = place
         self.events = events
         self.over = over
@@ -70,12 +74,12 @@ actor UnitLife {
         switch door.askHere(verb, place) {
         case .success(let given): answer = given
         case .failure(let error):
-            finish(.startFailed(Self.closed(error), at: clocks.now()))
+            finish([.startFailed(Self.closed(error), at: clocks.now())])
             return
         }
         let status = UnitStatus(answer.lines)
         guard answer.isDone || status.isThere else {
-            finish(.startFailed(refused(status), at: clocks.now()))
+            finish([.startFailed(refused(status), at: clocks.now())])
             return
         }
         ExecutionRecord(invocation: status.invocation, at: status.startedAt).save()
@@ -89,12 +93,14 @@ actor UnitLife {
     /// The unit as it was found; it may be ending, or have ended.
     func follow(_ status: UnitStatus) {
         invocation = status.invocation
+        mainPID = status.mainPID
         let group = ControlGroup(name: status.controlGroup)
         self.group.withLock { $0 = group }
         execution.withLock { [invocation] in $0 = invocation }
         changes = try? UnitChanges(group, records: ExitRecord.folder, queue: executor.queue) { [weak self] in
-            self?.assumeIsolated { $0.look() }
+            self?.assumeIsolated { $0.unitChanged() }
         }
+        manager.connect()
         guard let pid = status.mainPID, case .opened(let main) = ProcessHandle.open(pid: pid) else {
             mainEnded()
             return
@@ -107,31 +113,60 @@ actor UnitLife {
     private func mainEnded() {
         mainWatch = nil
         endedAt = clocks.now()
-        look()
+        unitChanged()
         executor.queue.asyncAfter(deadline: .now() + Self.recordPatience) { [weak self] in
             self?.assumeIsolated { $0.look(isPatient: false) }
         }
     }
 
+    private func unitChanged() {
+        look()
+        guard endedAt != nil, !isExitTold else { return }
+        // Its record comes from a program that PID 1 has to start first: ten and more milliseconds, in which the kernel
+        // moves a process into a cgroup.
+        manager.askForMainExit(of: place) { [weak self, queue = executor.queue] exit in
+            queue.async { [weak self] in self?.assumeIsolated { $0.heard(exit) } }
+        }
+    }
+
+    private func heard(_ exit: MainExit) {
+        guard exit.pid == mainPID else { return }
+        mainExit = exit
+        look()
+    }
+
     private func look(isPatient: Bool = true) {
         guard let endedAt, !isOver else { return }
         let record = ExitRecord.load(place).flatMap { $0.invocation == invocation ? $0 : nil }
-        if record?.exit == .exited(code: Self.notExecuted) {
-            finish(.startFailed(unexecutable, at: endedAt))
+        let end = record?.exit ?? exitOfNothingLeft
+        if end == .exited(code: Self.notExecuted) {
+            finish([.startFailed(unexecutable, at: endedAt)])
             return
         }
-        if !isExitTold, record != nil || !isPatient {
-            isExitTold = true
-            let told = record == nil ? statusOfThis() : nil
-            if (record?.result ?? told?.result) == "oom-kill" {
-                events.yield(.ranOutOfMemory(peak: record?.memoryPeak))
-            }
-            // Without either how it ended is lost; that it ended is not.
-            events.yield(.exited(record?.exit ?? told?.exit ?? .exited(code: -1), at: endedAt))
-        }
-        guard isExitTold else { return }
+        guard end != nil || isExitTold || !isPatient else { return }
+        let news = isExitTold ? [] : news(of: end, record, at: endedAt)
+        isExitTold = true
         // PID 1 writes the record when nothing is left but what cannot be killed.
-        if record?.left == 0 || group.withLock({ $0?.isEmpty ?? true }) { finish(.gone(at: clocks.now())) }
+        if exitOfNothingLeft != nil || record?.left == 0 || group.withLock({ $0?.isEmpty ?? true }) {
+            finish(news + [.gone(at: clocks.now())])
+        } else {
+            for event in news { events.yield(event) }
+        }
+    }
+
+    /// What PID 1 said of the end, once nothing of the engine is left.
+    private var exitOfNothingLeft: EngineExit? {
+        guard let mainExit, mainExit.isFinal, group.withLock({ $0?.isEmpty(but: mainExit.controlPID) ?? true })
+        else { return nil }
+        return mainExit.exit
+    }
+
+    private func news(of end: EngineExit?, _ record: ExitRecord?, at endedAt: BootInstant) -> [EngineHostEvent] {
+        let told = end == nil ? statusOfThis() : nil
+        let isOutOfMemory = (record?.result ?? told?.result) == "oom-kill"
+        return (isOutOfMemory ? [.ranOutOfMemory(peak: record?.memoryPeak)] : [])
+            // Without either how it ended is lost; that it ended is not.
+            + [.exited(end ?? told?.exit ?? .exited(code: -1), at: endedAt)]
     }
 
     /// For an exit of which there is no record: where the kernel kills processes of the unit one after the other, PID 1
@@ -142,14 +177,14 @@ actor UnitLife {
         return status.invocation == invocation ? status : nil
     }
 
-    private func finish(_ last: EngineHostEvent) {
+    private func finish(_ last: [EngineHostEvent]) {
         isOver = true
         changes = nil
         workers?.stop()
         workers = nil
         group.withLock { $0 = nil }
         over(self)
-        events.yield(last)
+        for event in last { events.yield(event) }
         events.finish()
     }
 

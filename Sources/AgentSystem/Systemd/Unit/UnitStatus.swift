@@ -1,6 +1,5 @@
 internal import AgentCore
 internal import CLinux
-internal import Glibc
 
 /// How the engine's unit is, from the `Name=value` lines of the door.
 struct UnitStatus: Equatable, Sendable {
@@ -33,17 +32,8 @@ struct UnitStatus: Equatable, Sendable {
         let microseconds = Int64(text("ExecMainStartTimestampMonotonic")) ?? 0
         startedAt = BootInstant(nanoseconds: microseconds * 1000 + suspended)
         result = text("Result")
-        exit = Self.exit(code: text("ExecMainCode"), status: text("ExecMainStatus"))
-    }
-
-    /// The code is one of `CLD_…`.
-    private static func exit(code: String, status: String) -> EngineExit? {
-        guard let code = Int(code), let status = Int32(status) else { return nil }
-        switch code {
-        case Int(CLD_EXITED): return .exited(code: status)
-        case Int(CLD_KILLED): return .signalled(signal: status, coreDumped: false)
-        case Int(CLD_DUMPED): return .signalled(signal: status, coreDumped: true)
-        default: return nil
+        exit = Int32(text("ExecMainCode")).flatMap { code in
+            Int32(text("ExecMainStatus")).flatMap { EngineExit(childCode: code, status: $0) }
         }
     }
 

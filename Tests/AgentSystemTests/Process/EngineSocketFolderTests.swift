@@ -1,0 +1,71 @@
+internal import AgentCore
+internal import AgentSystem
+internal import AgentTestKit
+internal import Glibc
+internal import Testing
+
+extension EngineHostSuite {
+    @Suite struct EngineSocketFolderTests {
+        let folder = TemporaryFolder()
+
+        @Test("Sockets of an engine that was killed are gone before it is told to be, and nothing else is")
+        func killed() async throws {
+            let host = ChildEngineHost(record: folder.file("engine"), sockets: folder.file("rpc"), clocks: LinuxClocks())
+            let launch = EngineLaunch(
+                executable: "/bin/sleep", arguments: ["1000"], environment: [], logPath: folder.file("vllm.log"),
+                workingDirectory: folder.path)
+            var events = host.run(launch).makeAsyncIterator()
+            guard case .started = await events.next() else { throw EngineUnderTest.NotStarted() }
+            try leaveSocket("rpc/a")
+            folder.write("mine", to: "rpc/b")
+            host.killAll()
+            while let event = await events.next() {
+                if case .gone = event { break }
+            }
+            #expect(!isThere("rpc/a"))
+            #expect(folder.text(of: "rpc/b") == "mine")
+        }
+
+        @Test("Sockets of an engine whose agent was killed as well are removed by the next agent")
+        func leftOver() async throws {
+            let host = ChildEngineHost(record: folder.file("engine"), sockets: folder.file("rpc"), clocks: LinuxClocks())
+            mkdir(folder.file("rpc"), 0o700)
+            try leaveSocket("rpc/a")
+            #expect(await host.removeLeftovers() == [])
+            #expect(!isThere("rpc/a"))
+        }
+
+        @Test("An engine whose sockets have no place is not started, and it is said why")
+        func noPlace() async throws {
+            let path = "/proc/no-such-place/rpc"
+            let host = ChildEngineHost(record: folder.file("engine"), sockets: path, clocks: LinuxClocks())
+            let launch = EngineLaunch(
+                executable: "/bin/true", arguments: [], environment: [], logPath: folder.file("vllm.log"),
+                workingDirectory: folder.path)
+            var events = host.run(launch).makeAsyncIterator()
+            guard case .startFailed(let failure, _) = await events.next() else { throw EngineUnderTest.NotStarted() }
+            #expect(failure.failure == .localStorage)
+            #expect(failure.message.hasPrefix("cannot make \(path)"))
+        }
+
+        private func isThere(_ name: String) -> Bool {
+            var status = stat()
+            return lstat(folder.file(name), &status) == 0
+        }
+
+        /// As of a process that was killed: bound, and closed without being removed.
+        private func leaveSocket(_ name: String) throws {
+            let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(descriptor) }
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: folder.file(name).utf8) }
+            let code = withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
+            }
+            try #require(code == 0 && isThere(name))
+        }
+    }
+}
