@@ -43,6 +43,9 @@ class Installation:
     def installed_list(self) -> Path:
         return self.vllm.parent.parent / "crosslogic-modules.json"
 
+    def package(self, path: str) -> Path:
+        return next(self.vllm.parent.parent.glob("lib/*/site-packages/vllm")) / path
+
     @property
     def modules(self) -> dict[str, Any]:
         return json.loads(next(self.state.glob("modules-*.json")).read_text())
@@ -117,19 +120,19 @@ class Parked:
         """What it answers."""
         environment = self.installation.variables | variables
         strings = [f"A{word}" for word in argv or ("report",)] + [f"E{name}={v}" for name, v in environment.items()]
+        message = b"".join(os.fsencode(text) + b"\0" for text in strings) + b"\0"
+        return wait_for("it answers", lambda: self.ask(message), SECONDS)
+
+    def ask(self, message: bytes) -> str | None:
+        """None from one that begins anew at this moment, and does not listen or hangs up on who waits to be heard."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(SECONDS)
-            # As the agent does: one that begins anew does not listen for a moment.
-            wait_for("it listens", lambda: self.reach(connection), SECONDS)
-            connection.sendall(b"".join(os.fsencode(text) + b"\0" for text in strings) + b"\0")
-            return connection.recv(4096).decode().strip()
-
-    def reach(self, connection: socket.socket) -> bool:
-        try:
-            connection.connect(str(self.installation.socket))
-        except (ConnectionRefusedError, FileNotFoundError):
-            return False
-        return True
+            try:
+                connection.connect(str(self.installation.socket))
+                connection.sendall(message)
+                return connection.recv(4096).decode().strip() or None
+            except (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, FileNotFoundError):
+                return None
 
     def end(self) -> Ended:
         output, errors = self.process.communicate(timeout=SECONDS)

@@ -30,6 +30,30 @@ def test_the_next_one_forks_both_processes_from_what_was_recorded(recorded: Inst
     assert report["worker"]["was_there"]
 
 
+def test_a_models_class_is_looked_at_by_a_fork_too_and_quietly(recorded: Installation) -> None:
+    first = recorded.start()
+    inspection = first.report["inspection"]
+    assert inspection["parent"] == first.report["core"]["parent"]
+    assert inspection["was_there"]
+    assert "printed while looking" not in first.output + first.errors
+
+
+def test_a_look_at_a_models_class_that_fails_fails_as_vllm_says_it(recorded: Installation) -> None:
+    start = recorded.start(VLLM_STANDIN_INSPECTION_FAILS="1")
+    assert "ModelInspection: once more in a new process, because the forked one ended with 1" in start.said
+    assert start.report["inspection"]["error"].startswith("Error raised in subprocess:\nTraceback")
+    assert "ValueError: no such class" in start.report["inspection"]["error"]
+    assert start.report["exit_code"] == 7
+
+
+def test_a_registry_of_another_shape_keeps_its_own_way(recorded: Installation) -> None:
+    path = recorded.package("model_executor/models/registry.py")
+    path.write_text(path.read_text().replace("_run()", "_answer()"))
+    start = recorded.start()
+    assert start.report["inspection"]["parent"] == start.report["command"]
+    assert [line.partition(",")[0] for line in start.said] == ["preload"]
+
+
 def test_what_a_spawned_process_would_see_a_forked_one_sees(recorded: Installation) -> None:
     report = recorded.start("report", "--more", VLLM_OF_NOW="1").report
     assert report["exit_code"] == 7

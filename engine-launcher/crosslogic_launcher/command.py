@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crosslogic_launcher import cleanliness, client, environment, forkserver, oom, recorder
+from crosslogic_launcher import cleanliness, client, environment, forkserver, inspection, oom, recorder
 from crosslogic_launcher.modules import COMMAND, ModuleList
 from crosslogic_launcher.preload import preload
 from crosslogic_launcher.report import say
@@ -69,6 +69,7 @@ def start(options: argparse.Namespace) -> int:
             record(modules)
         else:
             client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output=2))
+            inspection.install()
             recorder.start(modules.records, COMMAND)
             say(f"preload, {len(modules.names['engine'])} modules")
         serve = command()
@@ -110,6 +111,7 @@ def import_all(options: argparse.Namespace, output: int) -> tuple[Callable[[], A
     if modules.is_empty:
         raise PlainError("no modules are recorded yet")
     client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output))
+    inspection.install()
     serve = command()
     # The command forks nobody; what it must not do is hold a GPU that nobody has asked for yet.
     dirty = preload(modules.to_preload(COMMAND), cleanliness.gpu_in_use)

@@ -16,7 +16,7 @@ from multiprocessing import forkserver, resource_tracker, spawn
 from pathlib import Path
 from typing import Any, NoReturn
 
-from crosslogic_launcher import cleanliness, client, environment, messages, oom, openmp, recorder
+from crosslogic_launcher import cleanliness, client, environment, inspection, messages, oom, openmp, recorder
 from crosslogic_launcher.modules import ENGINE, ModuleList
 from crosslogic_launcher.preload import preload
 
@@ -97,6 +97,7 @@ class ForkServer:
             openmp.adopt(self.loaded_with, wanted)
             reseed()
             client.install(client.ForkServerLink(socket.socket(fileno=channel)))
+            inspection.install()
             recorder.start(self.modules.records, ENGINE)
             resource_tracker._resource_tracker._fd = tracker
             forkserver._forkserver._inherited_fds = inherited
