@@ -50,6 +50,12 @@ int clinux_connect_unix(const char *path, int timeout_seconds) {
     return -1;
 }
 
+pid_t clinux_unix_peer(int number) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(number, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : -1;
+}
+
 static int is_place(const struct sockaddr_storage *at, const char *address, uint16_t port) {
     struct in6_addr wanted;
     if (at->ss_family == AF_INET) {

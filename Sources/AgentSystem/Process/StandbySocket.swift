@@ -13,11 +13,19 @@ package enum StandbySocket {
 
     /// Returns nil when the engine has taken it and serves from now on, else why not. Waits for the answer: not for the
     /// cooperative pool.
+    ///
+    /// The go holds credentials and starts an engine that only its own agent follows: where `listener` is given, no other
+    /// process is sent it, as one would be that an earlier agent has left behind.
     package static func go(
-        _ path: String, arguments: [String], environment: [EnvironmentVariable], while lives: () -> Bool = { true }
+        _ path: String, to listener: Int32? = nil, arguments: [String], environment: [EnvironmentVariable],
+        while lives: () -> Bool = { true }
     ) -> String? {
         do throws(SystemError) {
             let connection = try connect(path, while: lives)
+            if let listener {
+                let peer = try SystemError.check("getsockopt") { clinux_unix_peer(connection.number) }
+                guard peer == listener else { return "\(path): pid \(peer) listens there, not pid \(listener)" }
+            }
             try send(message(arguments, environment), over: connection)
             let answer = try receive(from: connection)
             return answer == "ok\n" ? nil : reason(in: answer)

@@ -100,6 +100,9 @@ void clinux_unblock_signals(void);
 /// Connects a close-on-exec stream to a Unix socket. The descriptor, or -1 and errno.
 int clinux_connect_unix(const char *path, int timeout_seconds);
 
+/// The process that listened at the other end of a connected Unix socket, or -1 and errno.
+pid_t clinux_unix_peer(int number);
+
 /// 1 when the descriptor is a TCP socket that listens at this address and port (0: any port), else 0. From then on it
 /// does not block.
 int clinux_listens_at(int descriptor, const char *address, uint16_t port);

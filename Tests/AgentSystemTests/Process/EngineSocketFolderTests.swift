@@ -55,17 +55,8 @@ extension EngineHostSuite {
 
         /// As of a process that was killed: bound, and closed without being removed.
         private func leaveSocket(_ name: String) throws {
-            let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-            defer { close(descriptor) }
-            var address = sockaddr_un()
-            address.sun_family = sa_family_t(AF_UNIX)
-            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: folder.file(name).utf8) }
-            let code = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-                }
-            }
-            try #require(code == 0 && isThere(name))
+            _ = try UnixListener(at: folder.file(name))
+            try #require(isThere(name))
         }
     }
 }

@@ -1,4 +1,6 @@
 internal import AgentCore
+internal import AgentTestKit
+internal import Glibc
 internal import Testing
 
 @testable internal import AgentSystem
@@ -14,6 +16,17 @@ internal import Testing
     func nobody() {
         let reason = StandbySocket.go("/nowhere/standby.sock", arguments: [], environment: [], while: { false })
         #expect(reason?.contains("/nowhere/standby.sock: connect") == true)
+    }
+
+    @Test("A process that listens in the place of the one that was asked for is sent nothing")
+    func stranger() throws {
+        let folder = TemporaryFolder()
+        let place = folder.file("standby.sock")
+        let listener = try UnixListener(at: place)
+        let secret = [EnvironmentVariable("KEY", "canary")]
+        let reason = StandbySocket.go(place, to: 1, arguments: ["serve"], environment: secret)
+        #expect(reason == "\(place): pid \(getpid()) listens there, not pid 1")
+        #expect(listener.received() == [])
     }
 
     @Test("Which execution is the engine survives being written down; what is no record is none")
