@@ -105,8 +105,10 @@ struct EventSender: Sendable {
         _ event: OutboxEvent, to target: EventTarget, _ delivery: inout Delivery
     ) async -> Bool {
         guard let oldest = outbox.deferred(before: event) else { return false }
-        if delivery.isShutOut { return outbox.takeUpDeferred() }
-        return await deliver(oldest, to: target, &delivery) == nil && !outbox.isPending(oldest)
+        let isControlPlane = target.bearer != nil
+        if isControlPlane, delivery.isShutOut { return outbox.takeUpDeferred() }
+        guard await deliver(oldest, to: target, &delivery) == nil else { return false }
+        return !outbox.isPending(oldest) || isControlPlane && delivery.isShutOut
     }
 
     /// An event that a receiver answers with trouble for as long as `patience`, while it takes the one behind it, is
@@ -213,9 +215,11 @@ extension EventSender {
         if accepted.contains(where: { $0.kind == .ready }) { inbox.send(.readyAcknowledged) }
         if !accepted.isEmpty {
             // A callback of somebody else's says nothing about the control plane.
-            if target.bearer != nil { inbox.send(.controlPlaneHeard) }
+            if target.bearer != nil {
+                inbox.send(.controlPlaneHeard)
+                delivery.isShutOut = false
+            }
             await outbox.forget(accepted)
-            delivery.isShutOut = false
             note(.taken, &delivery)
             outbox.retryDeferred()
         }
@@ -225,12 +229,17 @@ extension EventSender {
         }
         for (event, verdict) in results where verdict == .deferred {
             note(.deferred(status: status), &delivery)
-            delivery.isShutOut = target.bearer != nil && EventVerdict.isOfNode(status: status)
-            guard delivery.isShutOut else {
-                outbox.setAside(event)
-                continue
-            }
+            setAside(event, status, target, &delivery)
+        }
+    }
+
+    private func setAside(_ event: OutboxEvent, _ status: Int, _ target: EventTarget, _ delivery: inout Delivery) {
+        guard target.bearer != nil else { return outbox.setAside(event) }
+        delivery.isShutOut = EventVerdict.isOfNode(status: status)
+        if delivery.isShutOut {
             outbox.setAsideAll(for: event.callbackURL, through: delivery.newest)
+        } else {
+            outbox.setAside(event)
         }
     }
 

@@ -81,13 +81,12 @@ package struct ControlPlaneServer: Sendable {
     package func application(
         onListening: @escaping @Sendable (ListenAddress) async -> Void = { _ in }
     ) -> Application<RouterResponder<BasicRequestContext>> {
-        let handedOver = HandedOverConnections()
+        let handedOver = HandedOverConnections(logger)
         return Application(
             router: router(),
             server: HTTPServerBuilder { [gateway] responder in
-                NodeFirstChannel(
-                    server: HTTP1Channel(responder: responder, configuration: Self.http), gateway: gateway,
-                    handedOver: handedOver)
+                let server = HTTP1Channel(responder: responder, configuration: Self.http)
+                return NodeFirstChannel(gateway: gateway, httpServer: HTTPHandover(to: server, handedOver))
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.listen.host, port: settings.listen.port), backlog: Self.backlog,

@@ -143,6 +143,24 @@ internal import Testing
         #expect(taken.withLock { $0 } == all)
     }
 
+    @Test("Two receivers that let nobody in are asked once for each event, and not for ever")
+    func bothShut() async throws {
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in .answer(401) }
+        let outbox = Outbox.sample(files: files, log: log)
+        let all = ["a", "b", "c", "d", "e", "f"]
+        try await sending(outbox, http) {
+            for (number, id) in all.enumerated() {
+                if number == 2 { outbox.follow(.elsewhere) }
+                outbox.addSample(id)
+                while outbox.figures.parked <= number { await Task.yield() }
+            }
+            outbox.retryDeferred()
+            while outbox.pending > 0 { await Task.yield() }
+        }
+        #expect(http.asked.count < 4 * all.count)
+        #expect(outbox.figures.parked == all.count)
+    }
+
     @Test("An answer that is longer than anybody reads it takes the event by its status, and is said once")
     func longAnswers() async throws {
         let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in

@@ -11,7 +11,6 @@ final class HandedOverConnections: Service {
     private struct Arrival: Sendable {
         let server: HTTP1Channel
         let connection: HTTP1Channel.Value
-        let logger: Logger
     }
 
     private struct State {
@@ -20,11 +19,13 @@ final class HandedOverConnections: Service {
         var isStopping = false
     }
 
+    let logger: Logger
     private let state = Mutex(State())
     private let arrivals: AsyncStream<Arrival>
     private let arrived: AsyncStream<Arrival>.Continuation
 
-    init() {
+    init(_ logger: Logger) {
+        self.logger = logger
         // As many as there are connections, whose number is limited.
         (arrivals, arrived) = AsyncStream.makeStream(of: Arrival.self)
     }
@@ -34,7 +35,7 @@ final class HandedOverConnections: Service {
             await withDiscardingTaskGroup { group in
                 for await arrival in arrivals {
                     group.addTask { [self] in
-                        await arrival.server.handle(value: arrival.connection, logger: arrival.logger)
+                        await arrival.server.handle(value: arrival.connection, logger: logger)
                         ended()
                     }
                 }
@@ -53,8 +54,8 @@ final class HandedOverConnections: Service {
         change { $0.open -= 1 }
     }
 
-    func serve(_ connection: HTTP1Channel.Value, by server: HTTP1Channel, _ logger: Logger) {
-        arrived.yield(Arrival(server: server, connection: connection, logger: logger))
+    func serve(_ connection: HTTP1Channel.Value, by server: HTTP1Channel) {
+        arrived.yield(Arrival(server: server, connection: connection))
     }
 
     private func change(_ change: (inout State) -> Void) {

@@ -28,37 +28,22 @@ struct NodeFirstChannel: ServerChildChannel {
     /// one, and a heartbeat comes in a few reads.
     private static let buffers = AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 256, maximum: 1 << 10)
 
-    private let server: HTTP1Channel
     private let gateway: NodeGateway
-    private let handedOver: HandedOverConnections
+    private let httpServer: HTTPHandover
     private let tables = Tables()
 
-    init(server: HTTP1Channel, gateway: NodeGateway, handedOver: HandedOverConnections) {
-        self.server = server
+    init(gateway: NodeGateway, httpServer: HTTPHandover) {
         self.gateway = gateway
-        self.handedOver = handedOver
+        self.httpServer = httpServer
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
-            let handler = NodeCallHandler(gateway, tables.table(of: channel.eventLoop)) { [self] toServer in
-                if toServer { handOver(channel, logger) } else { handedOver.ended() }
-            }
+            let handler = NodeCallHandler(gateway, tables.table(of: channel.eventLoop), httpServer)
             try channel.syncOptions?.setOption(.recvAllocator, value: Self.buffers)
             try channel.pipeline.syncOperations.addHandler(handler)
-            handedOver.opened()
+            httpServer.connections.opened()
             return Value(channel: channel)
-        }
-    }
-
-    private func handOver(_ channel: any Channel, _ logger: Logger) {
-        server.setup(channel: channel, logger: logger).whenComplete { [server, handedOver] result in
-            switch result {
-            case .success(let connection): handedOver.serve(connection, by: server, logger)
-            case .failure:
-                channel.close(promise: nil)
-                handedOver.ended()
-            }
         }
     }
 

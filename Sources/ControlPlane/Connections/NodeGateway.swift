@@ -1,8 +1,9 @@
 internal import AgentCore
 internal import AgentWire
 
-/// What the calls of nodes come to, without waiting for anything: what takes time calls back.
-struct NodeGateway: Sendable {
+/// What the calls of nodes come to, without waiting for anything: what takes time calls back. One object, because every
+/// connection holds it.
+final class NodeGateway: Sendable {
     enum News: Equatable {
         case none(etag: String)
         case assignment
@@ -15,6 +16,13 @@ struct NodeGateway: Sendable {
     let fleet: Fleet
     let watchers: AssignmentWatchers
     let credentials: ObjectStore?
+
+    init(store: NodeStore, fleet: Fleet, watchers: AssignmentWatchers, credentials: ObjectStore?) {
+        self.store = store
+        self.fleet = fleet
+        self.watchers = watchers
+        self.credentials = credentials
+    }
 
     /// A revoked node is left to the server that knows all the errors.
     func isAllowed(_ call: NodeCall) -> Bool {

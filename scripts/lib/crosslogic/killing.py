@@ -47,6 +47,8 @@ class KillableControlPlane:
         self.env_file = self.folder / "control-plane.env"
         write_env_file(self.env_file, {**stack.r2, "R2_BUCKET": BUCKET})
         self.binary = stack.binaries / swift.CONTROL_PLANE
+        self.applied: list[tuple[int, str, int]] = []
+        """Row, id and sequence of every event, in the order in which they were applied."""
         self.part = self.start()
 
     @property
@@ -65,10 +67,18 @@ class KillableControlPlane:
     def ask(self, path: str) -> Any:
         return http.call("GET", self.url + path).json
 
-    def applied(self) -> list[tuple[str, int]]:
-        """Id and sequence of every event, in the order in which they were applied. For when the server is down."""
+    def note_applied(self) -> list[int]:
+        """Sequences that were there the last time and are not, though older ones are. For when the server is down.
+
+        Again and again, because of a node's events only the newest are kept.
+        """
         with sqlite3.connect(next((self.folder / "data").glob("*.sqlite"))) as database:
-            return database.execute("SELECT id, sequence FROM events ORDER BY rowid").fetchall()
+            kept = database.execute("SELECT rowid, id, sequence FROM events ORDER BY rowid").fetchall()
+        last = self.applied[-1][0] if self.applied else 0
+        oldest = kept[0][0] if kept else last + 1
+        gone = {entry for entry in self.applied if entry[0] > oldest} - set(kept)
+        self.applied += [entry for entry in kept if entry[0] > last]
+        return [sequence for _, _, sequence in gone]
 
 
 def run(stack: Stack, kills: int, seed: int | None = None, engine: Engine | None = None) -> Account:
@@ -90,12 +100,14 @@ def run(stack: Stack, kills: int, seed: int | None = None, engine: Engine | None
         else:
             plane.part.send(signal.SIGKILL)
             plane.part.wait(10)
+            account.lost += plane.note_applied()
             plane.start()
             account.kills["control plane"] += 1
     wait_for("the model serves", lambda: is_serving(plane, created["id"]), SETTLES_WITHIN, agent.running.why_gone)
     agent.running.stop(30)
     plane.part.stop(10)
-    settle(account, plane.applied(), agent.folder / "state" / "outbox")
+    account.lost += plane.note_applied()
+    settle(account, [(key, number) for _, key, number in plane.applied], agent.folder / "state" / "outbox")
     return account
 
 
@@ -109,7 +121,7 @@ def settle(account: Account, applied: list[tuple[str, int]], outbox: Path) -> No
     waiting = [int(path.stem) for path in outbox.glob("*.json")]
     numbers = Counter(number for _, number in applied)
     account.events = len(applied)
-    account.lost = [number for number in range(1, used + 1) if number not in numbers] + waiting
+    account.lost += [number for number in range(1, used + 1) if number not in numbers] + waiting
     account.twice = [key for key, count in Counter(key for key, _ in applied).items() if count > 1]
     account.twice += [str(number) for number, count in numbers.items() if count > 1]
     account.out_of_order = sum(later < earlier for (_, earlier), (_, later) in pairwise(applied))
