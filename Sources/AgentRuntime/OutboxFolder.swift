@@ -140,7 +140,10 @@ actor OutboxFolder {
         let sequences = sequences(in: folder, &recovered)
         // Names first: whatever the files hold, no number is used twice.
         let aside = self.sequences(in: "\(folder)/parked", &recovered) + self.sequences(in: "\(folder)/bad", &recovered)
-        marked = self.sequences(in: folder, named: Self.markers, &recovered).max() ?? 0
+        let markers = self.sequences(in: folder, named: Self.markers, &recovered)
+        marked = markers.max() ?? 0
+        // Of an agent that died between a marker and the removal of the one before.
+        for older in markers where older < marked { try? files.remove(marker(older)) }
         recovered.last = max((sequences + aside).max() ?? 0, marked)
         for sequence in sequences.sorted() {
             do throws(FileFailure) {

@@ -62,6 +62,7 @@ internal import Testing
             await last.recover()
             last.addSample("e")
             #expect(last.first?.sequence == 5)
+            #expect(try disk.list("/state/outbox").count { $0.hasSuffix(".acknowledged") } == 1)
         }
     }
 

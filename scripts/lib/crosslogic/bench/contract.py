@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import socket
+import statistics
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from crosslogic import killing, procfs
 from crosslogic.agent import Agent
@@ -109,6 +112,50 @@ def bare_sync(folder: Path) -> float:
     return (time.perf_counter() - began) * 1e3
 
 
+def commit(bench: Bench) -> list[Figure]:
+    """The other side's part: from a request with one event to the control plane's word that it is on disk."""
+    with bench.stack() as stack:
+        stack.start_store()
+        plane = stack.start_control_plane()
+        node, token = plane.create_node()
+        bench.note("contract: commits")
+        connection = http.client.HTTPConnection(plane.url.removeprefix("http://"))
+        samples = [report(connection, node, token, number + 1) for number in range(bench.count(EVENTS))]
+        with (stack.folder / "bare").open("wb", buffering=0) as file:
+            syncs = [bare_append(file) for _ in samples]
+        plane.stop()
+    bare = statistics.median(syncs)
+    return [
+        figure("one event sent to the control plane to its 202, p99", samples, "ms", value=quantile(0.99)),
+        figure("the same, median (with: a page appended and synced by itself)", samples, "ms", baseline=bare),
+    ]
+
+
+def report(connection: http.client.HTTPConnection, node: str, token: str, sequence: int) -> float:
+    event = {
+        "specversion": "1.0", "id": f"bench-{sequence}", "source": f"/nodes/{node}", "sequence": f"{sequence:016d}",
+        "type": "io.crosslogic.node.phase.v1", "time": "2026-01-02T03:04:05.678Z",
+        "datacontenttype": "application/json",
+        "data": {"node_id": node, "generation": 1, "state": "loading", "padding": "x" * 1500},
+    }  # fmt: skip
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/cloudevents+json"}
+    began = time.perf_counter()
+    connection.request("POST", f"/api/v1/nodes/{node}/events", json.dumps(event), headers)
+    answer = connection.getresponse()
+    answer.read()
+    took = time.perf_counter() - began
+    if answer.status != 202:
+        raise RuntimeError(f"the control plane answered {answer.status}")
+    return took * 1e3
+
+
+def bare_append(file: BinaryIO) -> float:
+    began = time.perf_counter()
+    file.write(b"x" * 4096)
+    os.fdatasync(file.fileno())
+    return (time.perf_counter() - began) * 1e3
+
+
 def heartbeat(bench: Bench) -> list[Figure]:
     """Requests that one core of the agent's answers; the client's own cores are not counted."""
     pollers, ahead = bench.count(REQUESTS), bench.count(PIPELINED_REQUESTS)
@@ -200,4 +247,4 @@ def kills(bench: Bench) -> list[Figure]:
     ]
 
 
-FIGURES = [latency, heartbeat, allocations, kills]
+FIGURES = [latency, commit, heartbeat, allocations, kills]
