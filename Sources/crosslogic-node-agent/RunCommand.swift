@@ -40,8 +40,6 @@ struct RunCommand: AsyncParsableCommand {
             Self.complain(error.faults)
             throw AgentExit.badSettings
         }
-        // A child would inherit it.
-        if settings.engineHost == .systemd { Program.keepOutOfTheWay() }
         let log = AgentLogs.standard()
         defer { log.drain() }
         let lock = try takePlace(settings)

@@ -72,6 +72,7 @@ def test_half_a_message_and_nonsense_change_nothing(recorded: Installation) -> N
 
 def test_without_recorded_modules_the_go_starts_a_recording_one(installation: Installation) -> None:
     parked = installation.park()
+    # With nothing imported there is nothing to begin anew for: it listens all the time.
     assert parked.go(**SECRETS) == "ok"
     ended = parked.end()
     assert ended.said[0] == "not standby, because no modules are recorded yet"

@@ -77,6 +77,6 @@ def test_after_a_crash_the_one_that_waits_in_the_other_unit_serves_within_second
     answer = http.call("POST", f"http://127.0.0.1:{node.engine_port}/v1/completions", request, seconds=60)
     assert answer.status == 200, answer.text
     print(f"serving again {seconds:.1f} s after the crash; plain starts before: {plain_start} s")
-    assert all(seconds < plain / 3 for plain in plain_start)
+    assert all(seconds < plain / 4 for plain in plain_start)
     node.systemctl("stop", AGENT)
     assert (node.engine_pids(ENGINE), node.engine_pids(SPARE)) == ([], [])

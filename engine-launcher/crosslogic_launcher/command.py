@@ -30,6 +30,10 @@ class PlainError(Exception):
     """Why the start has to be a plain one."""
 
 
+class NothingToImportError(PlainError):
+    """Before anything was imported."""
+
+
 def main(arguments: Sequence[str]) -> int:
     # Whoever executes us may have blocked some; without SIGCHLD the fork server would not hear of any end.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -88,6 +92,8 @@ def park(options: argparse.Namespace) -> int:
         if not options.because:
             try:
                 serve, modules = import_all(options, quiet.output)
+            except NothingToImportError as error:
+                options.because = reason(error)
             except Exception as error:
                 if standby.withdraw():
                     quiet.end()
@@ -109,7 +115,7 @@ def park(options: argparse.Namespace) -> int:
 def import_all(options: argparse.Namespace, output: int) -> tuple[Callable[[], Any], ModuleList]:
     modules = installed_modules(options.state)
     if modules.is_empty:
-        raise PlainError("no modules are recorded yet")
+        raise NothingToImportError("no modules are recorded yet")
     client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output))
     inspection.install()
     serve = command()

@@ -1,4 +1,3 @@
-internal import AgentCore
 internal import CLinux
 internal import Glibc
 
@@ -32,21 +31,6 @@ package enum Program {
     }
 
     private static let startIsOver = Duration.seconds(10)
-
-    /// Keeps this process off most of the processors, so that an engine that starts is not disturbed on them. Answers with
-    /// those it keeps to; nil where it is left alone. Programs that it executes inherit it.
-    ///
-    /// Its share of their time stays what it is: it takes a hundredth of one, and with less the run loop is late, as beside
-    /// an engine that starts on all of them an idle thread gets a few milliseconds in a minute.
-    @discardableResult
-    package static func keepOutOfTheWay() -> [Int32]? {
-        var numbers = [Int32](repeating: 0, count: 1024)
-        let count = clinux_allowed_processors(&numbers, Int32(numbers.count))
-        guard let own = OwnProcessors.chosen(of: Array(numbers.prefix(Int(max(0, count))))),
-            clinux_keep_to_processors(own, Int32(own.count)) == 0
-        else { return nil }
-        return own
-    }
 
     /// systemd's watchdog period, where this very process is to be watched (sd_watchdog_enabled(3)).
     package static func watchdogPeriod(_ environment: [String: String]) -> Duration? {

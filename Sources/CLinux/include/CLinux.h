@@ -114,13 +114,6 @@ int64_t clinux_suspended(void);
 /// What the kernel refuses is left as it is.
 void clinux_background_thread(void);
 
-/// Numbers of the processors that the calling thread may run on, rising, `capacity` at most. Their count, or -1 and errno.
-int clinux_allowed_processors(int *numbers, int capacity);
-
-/// From now on every thread of this process, and each that they make, runs on these processors only; so do programs that
-/// it executes. 0, or -1 and errno.
-int clinux_keep_to_processors(const int *numbers, int count);
-
 /// Unmaps the code of this program and of its libraries. What is executed again comes back, page by page, from the page
 /// cache or else from its file.
 void clinux_release_code(void);

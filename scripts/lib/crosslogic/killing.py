@@ -41,7 +41,7 @@ class KillableControlPlane:
     """The reference control plane on one port and one database, however often it is started."""
 
     def __init__(self, stack: Stack) -> None:
-        self.folder = stack.folder / "killed-control-plane"
+        self.folder = stack.folder / f"killed-control-plane-{len(stack.agents) + 1}"
         self.folder.mkdir()
         self.port = free_port()
         self.env_file = self.folder / "control-plane.env"
