@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -39,8 +41,16 @@ class Bench:
     def rclone(self) -> Path:
         return install.ensure_tools(self.console) / "bin" / "rclone"
 
-    def stack(self) -> Stack:
-        return Stack(self.binaries, self.rclone, "bench")
+    @contextlib.contextmanager
+    def stack(self) -> Iterator[Stack]:
+        """Its folder stays, with every log, where something waited for never came."""
+        with Stack(self.binaries, self.rclone, "bench") as stack:
+            try:
+                yield stack
+            except NeverCameError:
+                stack.keep_folder = True
+                self.console.line(f"what was running wrote its logs to {stack.folder}")
+                raise
 
     def count(self, usual: int) -> int:
         return self.runs or usual
@@ -92,25 +102,33 @@ def main(arguments: list[str]) -> int:
         return 0
     console = Console(sys.stderr)
     interrupt_on_termination()
-    names = chosen(options.names)
-    figures: list[Figure] = []
-    try:
-        bench = Bench(console, options.engine, options.runs, options.nodes)
-        for name in names:
-            figures += measurements()[name](bench)
-    except (NeverCameError, install.InstallError, swift.BuildError) as error:
-        console.line(f"failed: {error}")
-        return 1
-    except KeyboardInterrupt:
-        console.done()
-        return 130
+    bench = Bench(console, options.engine, options.runs, options.nodes)
+    figures, code = measure(chosen(options.names), bench)
     console.done()
     if options.json:
         json.dump([entry.as_json() for entry in figures], sys.stdout, indent=1)
         print()
     else:
         print("\n".join(rows(figures)))
-    return 1 if any(entry.met is False for entry in figures) else 0
+    return code or (1 if any(entry.met is False for entry in figures) else 0)
+
+
+def measure(names: list[str], bench: Bench) -> tuple[list[Figure], int]:
+    """What was measured, and the exit code: one that fails takes nothing from the others."""
+    figures: list[Figure] = []
+    code = 0
+    for name in names:
+        try:
+            figures += measurements()[name](bench)
+        except NeverCameError as error:
+            bench.console.line(f"{name} failed: {error}")
+            code = 1
+        except (install.InstallError, swift.BuildError) as error:
+            bench.console.line(f"failed: {error}")
+            return figures, 1
+        except KeyboardInterrupt:
+            return figures, 130
+    return figures, code
 
 
 if __name__ == "__main__":

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +18,7 @@ from crosslogic.bench.figures import Figure, figure
 from crosslogic.engine import Engine
 from crosslogic.model import MODEL
 from crosslogic.part import Part
+from crosslogic.ports import free_port
 from crosslogic.s3 import BUCKET
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
@@ -147,7 +145,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 def start_seconds(stack: Stack, engine: Engine, **environment: str) -> float:
     """Exec to /health 200 of an engine started by hand."""
-    store, port = stack.store, lasting_port()
+    store, port = stack.store, free_port()
     variables = engines.plain_environment(
         engine, store.endpoint, store.access_key, store.secret_key, engines.cache_folder()
     )
@@ -160,15 +158,6 @@ def start_seconds(stack: Stack, engine: Engine, **environment: str) -> float:
     finally:
         part.send(signal.SIGTERM)
         part.wait(60)
-
-
-def lasting_port() -> int:
-    """Below those that connections are given: vLLM binds it seconds later, and only after its imports."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("0.0.0.0", port))
-            return port
 
 
 def plugins(bench: Bench) -> list[Figure]:
