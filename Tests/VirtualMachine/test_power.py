@@ -45,9 +45,9 @@ def test_reboot_drains_and_begins_anew_and_so_does_the_power_button(
     plane.assign(**virtual_assignment(stack))
     node.start()
     plane.wait_for_event("ready", SOON)
-    held = node.machine.run("systemd-inhibit", "--list", "--no-legend").out
-    assert [line.split()[0] for line in held.splitlines() if "shutdown delay" in " ".join(line.split())] == [
-        "crosslogic-node-agent"
+    locks = node.machine.run("systemd-inhibit", "--list", "--no-legend").out
+    assert [(line.split()[0], line.split()[-1]) for line in locks.splitlines() if " shutdown " in line] == [
+        ("crosslogic-node-agent", "delay")
     ]
 
     ask_for_tokens(node)

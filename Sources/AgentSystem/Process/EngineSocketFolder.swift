@@ -10,7 +10,8 @@ struct EngineSocketFolder: Sendable {
         guard let path, mkdir(path, 0o700) != 0, errno != EEXIST else { return }
         let reason = SystemError(operation: "mkdir", code: errno).reason
         throw EngineStartFailure(
-            .localStorage, "cannot make \(path) for the engine's sockets: \(reason); make room, or let the agent write there")
+            .localStorage,
+            "cannot make \(path) for the engine's sockets: \(reason); make room, or let the agent write there")
     }
 
     /// Whatever is no socket stays.

@@ -25,6 +25,7 @@ package struct NotifySocket: ServiceManager {
 
     /// Blocks until everything is sent. The last thing before the process exits.
     package func drain() {
+        target?.drain()
         outbox.drain()
     }
 }

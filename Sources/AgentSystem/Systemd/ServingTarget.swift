@@ -17,4 +17,13 @@ struct ServingTarget: Sendable {
             _ = door.askHere(isServing ? .serving : .idle)
         }
     }
+
+    private static let patience = DispatchTimeInterval.seconds(5)
+
+    /// Blocks until everything is asked for: the target would stay active if nobody asked any more.
+    func drain() {
+        let drained = DispatchSemaphore(value: 0)
+        executor.queue.async { drained.signal() }
+        _ = drained.wait(timeout: .now() + Self.patience)
+    }
 }

@@ -10,7 +10,7 @@ extension EngineHostSuite {
 
         @Test("Sockets of an engine that was killed are gone before it is told to be, and nothing else is")
         func killed() async throws {
-            let host = ChildEngineHost(record: folder.file("engine"), sockets: folder.file("rpc"), clocks: LinuxClocks())
+            let host = host(sockets: folder.file("rpc"))
             let launch = EngineLaunch(
                 executable: "/bin/sleep", arguments: ["1000"], environment: [], logPath: folder.file("vllm.log"),
                 workingDirectory: folder.path)
@@ -28,7 +28,7 @@ extension EngineHostSuite {
 
         @Test("Sockets of an engine whose agent was killed as well are removed by the next agent")
         func leftOver() async throws {
-            let host = ChildEngineHost(record: folder.file("engine"), sockets: folder.file("rpc"), clocks: LinuxClocks())
+            let host = host(sockets: folder.file("rpc"))
             mkdir(folder.file("rpc"), 0o700)
             try leaveSocket("rpc/a")
             #expect(await host.removeLeftovers() == [])
@@ -38,7 +38,7 @@ extension EngineHostSuite {
         @Test("An engine whose sockets have no place is not started, and it is said why")
         func noPlace() async throws {
             let path = "/proc/no-such-place/rpc"
-            let host = ChildEngineHost(record: folder.file("engine"), sockets: path, clocks: LinuxClocks())
+            let host = host(sockets: path)
             let launch = EngineLaunch(
                 executable: "/bin/true", arguments: [], environment: [], logPath: folder.file("vllm.log"),
                 workingDirectory: folder.path)
@@ -46,6 +46,10 @@ extension EngineHostSuite {
             guard case .startFailed(let failure, _) = await events.next() else { throw EngineUnderTest.NotStarted() }
             #expect(failure.failure == .localStorage)
             #expect(failure.message.hasPrefix("cannot make \(path)"))
+        }
+
+        private func host(sockets: String) -> ChildEngineHost {
+            ChildEngineHost(record: folder.file("engine"), sockets: sockets, clocks: LinuxClocks())
         }
 
         private func isThere(_ name: String) -> Bool {

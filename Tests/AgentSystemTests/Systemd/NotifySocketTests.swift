@@ -35,6 +35,18 @@ struct NotifySocketTests {
         withExtendedLifetime(socket) {}
     }
 
+    @Test("An agent that ends has asked for the end of the target, which it had only just begun")
+    func lastWord() async throws {
+        let door = try #require(FakeDoor(folder.file("door")))
+        await #expect(processExitsWith: .success) { [path = folder.file("door") as String] in
+            let manager = NotifySocket(door: path)
+            manager.serving(true)
+            manager.serving(false)
+            manager.drain()
+        }
+        #expect(door.heard == "serving\nidle\n")
+    }
+
     @Test("Without a service manager nothing happens", arguments: [nil, "", "/nowhere/notify"])
     func noManager(value: String?) async {
         await #expect(processExitsWith: .success) { [value = value as String?] in

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from crosslogic.paths import ROOT
@@ -48,9 +50,19 @@ def record_at_installation(vllm: Path) -> None:
 
 def record(vllm: Path, state: Path) -> None:
     """Leaves what a node has after its first start, and what one has before that."""
-    command = [vllm.with_name("python"), LAUNCHER, "preload", "--vllm", vllm, "--state", state, "--", "report"]
-    # The second one sorts what the first has written down.
-    for _ in range(2):
-        subprocess.run(command, check=True, capture_output=True, timeout=60, env={"PATH": "/usr/bin:/bin"})
+    shutil.copytree(recorded().name, state, dirs_exist_ok=True)
     listed = vllm.parent.parent / "crosslogic-modules.json"
     listed.write_bytes(next(state.glob("modules-*.json")).read_bytes())
+
+
+@functools.cache
+def recorded() -> tempfile.TemporaryDirectory[str]:
+    """The launcher's state after two starts: names of modules, the same wherever the environment lies."""
+    state = tempfile.TemporaryDirectory(prefix="crosslogic-recorded-")
+    with tempfile.TemporaryDirectory(prefix="crosslogic-recording-") as folder:
+        vllm = make_environment(Path(folder) / "engine")
+        command = [vllm.with_name("python"), LAUNCHER, "preload", "--vllm", vllm, "--state", state.name, "--", "report"]
+        # The second one sorts what the first has written down.
+        for _ in range(2):
+            subprocess.run(command, check=True, capture_output=True, timeout=60, env={"PATH": "/usr/bin:/bin"})
+    return state

@@ -41,7 +41,8 @@ actor UnitLife {
 
     init(
         on executor: QueueExecutor, clocks: any Clocks, door: EngineDoor, manager: SystemdManager,
-        place: EnginePlace, events: AsyncStream<EngineHostEvent>.Continuation, over: @escaping @Sendable (UnitLife) -> Void
+        place: EnginePlace, events: AsyncStream<EngineHostEvent>.Continuation,
+        over: @escaping @Sendable (UnitLife) -> Void
     ) {
         self.executor = executor
         self.clocks = clocks
