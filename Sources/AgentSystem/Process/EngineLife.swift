@@ -67,7 +67,8 @@ actor EngineLife {
         guard let main, !main.hasEnded else { return "it has ended" }
         let asked = clocks.now()
         let refusal = StandbySocket.go(
-            go.socket, to: main.pid, arguments: go.arguments, environment: launch.environment, while: { !main.hasEnded })
+            go.socket, to: main.pid, arguments: go.arguments, environment: launch.environment, while: { !main.hasEnded }
+        )
         if let refusal { return refusal }
         self.record.become(record)
         self.record = record
