@@ -79,7 +79,9 @@ struct EventSender: Sendable {
                 await outbox.mayTry.wait()
                 continue
             }
-            if await comesBehindOthers(event, to: target, &delivery) { continue }
+            // What was set aside may be back before it since.
+            guard let turn = outbox.turn, turn.event.sequence == event.sequence else { continue }
+            if await comesBehind(turn.overtakes, to: target, &delivery) { continue }
             guard let setback = await deliver(from: event, to: target, &delivery) else {
                 backoff.reset()
                 continue
@@ -101,10 +103,10 @@ struct EventSender: Sendable {
     ///
     /// Where all of this node was refused, it all goes again, and nothing can overtake. Where it may have been the one
     /// event, this one must not wait for it.
-    private func comesBehindOthers(
-        _ event: OutboxEvent, to target: EventTarget, _ delivery: inout Delivery
+    private func comesBehind(
+        _ oldest: OutboxEvent?, to target: EventTarget, _ delivery: inout Delivery
     ) async -> Bool {
-        guard let oldest = outbox.deferred(before: event) else { return false }
+        guard let oldest else { return false }
         let isControlPlane = target.bearer != nil
         if isControlPlane, delivery.isShutOut { return outbox.takeUpDeferred() }
         guard await deliver(oldest, to: target, &delivery) == nil else { return false }

@@ -131,11 +131,13 @@ extension Outbox {
         state.withLock { $0.queue.takeUpAgain() }
     }
 
-    /// The oldest of them that an event of the same callback would overtake.
-    func deferred(before event: OutboxEvent) -> OutboxEvent? {
+    /// The next to be delivered, and the oldest of those set aside for the same callback that it would overtake: of one
+    /// moment, since `retryDeferred` may come at any.
+    var turn: (event: OutboxEvent, overtakes: OutboxEvent?)? {
         state.withLock { state in
-            state.queue.events.prefix { $0.sequence < event.sequence }
-                .first { $0.isDeferred && $0.callbackURL == event.callbackURL }
+            guard let event = state.queue.firstWaiting else { return nil }
+            let before = state.queue.events.prefix { $0.sequence < event.sequence }
+            return (event, before.first { $0.isDeferred && $0.callbackURL == event.callbackURL })
         }
     }
 
