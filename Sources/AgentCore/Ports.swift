@@ -55,6 +55,8 @@ package protocol EngineLogFollower: Sendable {
     func next() async -> [UInt8]?
     /// What is in the file now is still read; nothing later is waited for.
     func finish()
+    /// Whether the first `count` of all bytes that `next` has given out are all that there is by now.
+    func isAtEnd(behind count: Int64) async -> Bool
     /// The checkpoint behind the first `count` of all bytes that `next` has given out. nil where that place is in a
     /// file that is no longer followed: then the checkpoint before still holds.
     func checkpoint(behind count: Int64) async -> LogCheckpoint?

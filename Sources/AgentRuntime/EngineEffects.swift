@@ -165,16 +165,16 @@ final class EngineEffects: Sendable {
         // Before the engine is there: whoever finds it must know what it is.
         await outbox.storeAll()
         preparation.files.engine.withLock { $0.isPending = false }
-        await follow(ports.engineHost.run(launch), log, inbox)
+        let pump = EngineLogPump(log, meter: meter, keeper: keeper)
+        await follow(ports.engineHost.run(launch), pump, inbox)
     }
 
     private func follow(
-        _ life: AsyncStream<EngineHostEvent>, _ log: any EngineLogFollower, isAdopted: Bool = false, _ inbox: Inbox
+        _ life: AsyncStream<EngineHostEvent>, _ pump: EngineLogPump, isAdopted: Bool = false, _ inbox: Inbox
     ) async {
         probe.forget()
         // Cancelled when this returns.
         async let _ = gpus.watch(isAdopted: isAdopted) { [probe] in probe.isHealthy }
-        let pump = EngineLogPump(log, meter: meter, keeper: keeper)
         state.withLock { $0.pump = pump }
         let last = await withTaskGroup(of: Void.self) { [ports] group in
             group.addTask { await pump.run(inbox) }
@@ -204,6 +204,11 @@ final class EngineEffects: Sendable {
         preparation.removeFiles()
         gpus.engineEnded()
         inbox.send(last.event, at: last.at)
+    }
+
+    func probeHealth(_ inbox: Inbox) async {
+        let pump = state.withLock { $0.pump }
+        await probe.run(inbox) { await pump?.catchUp() }
     }
 
     /// What may wait until the model serves.
@@ -255,7 +260,7 @@ extension EngineEffects {
     struct Adoption: Sendable {
         var handover: Handover
         var engine: AdoptedEngine
-        var log: any EngineLogFollower
+        var log: EngineLogPump
         var expected: StartExpectation?
     }
 
@@ -272,7 +277,10 @@ extension EngineEffects {
         // There is one engine, and it is no leftover.
         await leftovers.run {}
         let expected = await starts.expectation(for: handover.assignment, on: install)
-        return Adoption(handover: handover, engine: engine, log: log, expected: expected)
+        let pump = EngineLogPump(log, meter: meter, keeper: keeper)
+        // The first probe may come before the first look into the log.
+        state.withLock { $0.pump = pump }
+        return Adoption(handover: handover, engine: engine, log: pump, expected: expected)
     }
 
     /// Without a checkpoint, from where the start began: that agent was killed before it had read a line.

@@ -7,11 +7,15 @@ final class EngineLogPump: Sendable {
         var exit: EngineExit?
     }
 
+    private static let catchesUpWithin = 1000
+
     private let log: any EngineLogFollower
     private let meter: LogMeter
     private let keeper: LogCheckpointKeeper?
     private let ending = Mutex<Ending?>(nil)
     private let memory = Mutex<String?>(nil)
+    /// Bytes of the log, not of its replay, of which every fact was told.
+    private let told = Mutex<Int64>(0)
 
     /// Without a keeper nothing is saved: for an engine that does not outlive the agent.
     init(_ log: any EngineLogFollower, meter: LogMeter = LogMeter(), keeper: LogCheckpointKeeper? = nil) {
@@ -44,10 +48,20 @@ final class EngineLogPump: Sendable {
             // A bar may stand for minutes as it is now.
             if let fact = reader.unfinishedProgress(), seen.isNews(fact) { inbox.send(.logFact(fact)) }
             count += Int64(chunk.count)
+            told.withLock { $0 = count }
             keeper?.understood(count - Int64(reader.unfinishedBytes))
         }
         guard let ending = ending.withLock({ $0 }) else { return }
         inbox.send(.failureExplained(judged(reader.explain(ending.exit))))
+    }
+
+    /// Returns when everything that is in the log by now was told, or after about a second: what an engine said before it
+    /// answered is to be known before its answer is. An agent that takes over finds both there at once.
+    func catchUp() async {
+        for _ in 1...Self.catchesUpWithin {
+            if await log.isAtEnd(behind: told.withLock({ $0 })) { return }
+            guard (try? await Task.sleep(for: .milliseconds(1))) != nil else { return }
+        }
     }
 
     /// What the kernel has done is not in the log.

@@ -37,9 +37,12 @@ final class EngineProbe: Sendable {
         return "http://\(address.contains(":") ? "[\(address)]" : address):\(settings.enginePort)"
     }
 
-    /// Health, and every second or so the engine's processes: they name the stretches the log is silent about.
-    func run(_ inbox: Inbox) async {
+    /// Health, and every second or so the engine's processes: they name the stretches the log is silent about. Once the
+    /// engine turns out to be healthy, `knowingAll` is called before that is told.
+    func run(_ inbox: Inbox, knowingAll: () async -> Void = {}) async {
+        let wasHealthy = isHealthy
         let answer = await health()
+        if isHealthy, !wasHealthy { await knowingAll() }
         if let processes = observeNowAndThen() {
             inbox.send(.engineProcessesSeen(processes))
             if !processes.isEmpty { inbox.send(.engineMoved(vitals(of: processes))) }

@@ -110,7 +110,7 @@ struct RunLoop {
         case .renewCredentials(let assignment): group.addTask { await engine.renew(assignment) }
         case .abandonPreparation: engine.abandonPreparation()
         case .startEngine(let generation): group.addTask { await engine.run(generation, inbox) }
-        case .probeHealth: group.addTask { await engine.probe.run(inbox) }
+        case .probeHealth: group.addTask { await engine.probeHealth(inbox) }
         case .sendCanary(let model): group.addTask { inbox.send(await engine.probe.canary(model: model)) }
         case .terminateEngine: agent.ports.engineHost.terminateMain()
         case .killEngine: agent.ports.engineHost.killAll()

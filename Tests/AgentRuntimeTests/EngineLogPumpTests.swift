@@ -45,6 +45,28 @@ internal import Testing
         }
     }
 
+    @Test("Whoever catches up hears of everything that was in the log first")
+    func catchUp() async {
+        let log = ScriptedEngineLog()
+        log.say(version)
+        let (inbox, arrivals) = Inbox.make(clocks: SteppingClocks())
+        let pump = EngineLogPump(log)
+        var iterator = arrivals.makeAsyncIterator()
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                await pump.catchUp()
+                inbox.send(.healthAnswered(.healthy))
+            }
+            group.addTask { await pump.run(inbox) }
+            #expect(await fact(&iterator) == .version("0.11.0"))
+            guard case .event(.healthAnswered) = await iterator.next(isolation: nil)?.matter else {
+                Issue.record("the answer is next")
+                return
+            }
+            log.finish()
+        }
+    }
+
     @Test("What is replayed is told once more, for what is built from it, and does not count as read")
     func replay() async {
         let files = InMemoryFileStore()

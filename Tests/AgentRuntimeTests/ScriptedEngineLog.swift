@@ -5,6 +5,7 @@ internal import Locking
 /// A log that gives out the chunks it is told, and ends when it is asked to finish.
 final class ScriptedEngineLog: EngineLogFollower {
     private let old: Mutex<[[UInt8]]>
+    private let said = Mutex<Int64>(0)
     private let chunks: AsyncStream<[UInt8]>
     private let chunk: AsyncStream<[UInt8]>.Continuation
 
@@ -13,7 +14,10 @@ final class ScriptedEngineLog: EngineLogFollower {
         (chunks, chunk) = AsyncStream.makeStream()
     }
 
-    func say(_ text: String) { chunk.yield(Array(text.utf8)) }
+    func say(_ text: String) {
+        said.withLock { $0 += Int64(text.utf8.count) }
+        chunk.yield(Array(text.utf8))
+    }
 
     func replay() async -> [UInt8]? {
         old.withLock { $0.isEmpty ? nil : $0.removeFirst() }
@@ -25,6 +29,8 @@ final class ScriptedEngineLog: EngineLogFollower {
     }
 
     func finish() { chunk.finish() }
+
+    func isAtEnd(behind count: Int64) async -> Bool { count == said.withLock { $0 } }
 
     func checkpoint(behind count: Int64) async -> LogCheckpoint? { .sample(offset: count) }
 }

@@ -30,6 +30,7 @@ package struct SilentEngineLog: EngineLogSource {
         }
 
         func finish() { end.continuation.finish() }
+        func isAtEnd(behind count: Int64) async -> Bool { true }
         func checkpoint(behind count: Int64) async -> LogCheckpoint? { nil }
     }
 

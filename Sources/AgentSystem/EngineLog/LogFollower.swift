@@ -91,6 +91,14 @@ actor LogFollower: EngineLogFollower {
         }
     }
 
+    func isAtEnd(behind count: Int64) async -> Bool {
+        guard replayed == nil, count == given else { return false }
+        switch step() {
+        case .wait, .compare: return true
+        case .read, .startOver, .open: return false
+        }
+    }
+
     func checkpoint(behind count: Int64) async -> LogCheckpoint? {
         guard let origin, count >= stretch.given, count <= given,
             let understood = file?.position(at: stretch.offset + count - stretch.given)

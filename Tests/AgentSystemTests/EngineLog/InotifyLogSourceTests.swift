@@ -42,6 +42,18 @@ struct InotifyLogSourceTests {
         #expect(read == bytes)
     }
 
+    @Test("The end is where all that was written has been given out")
+    func end() async throws {
+        folder.append(Array("old\n".utf8), to: "vllm.log")
+        let log = try InotifyLogSource().follow(path)
+        #expect(await log.isAtEnd(behind: 0))
+        folder.append(Array("a\n".utf8), to: "vllm.log")
+        #expect(await !log.isAtEnd(behind: 0))
+        await log.expect("a\n")
+        #expect(await !log.isAtEnd(behind: 0))
+        #expect(await log.isAtEnd(behind: 2))
+    }
+
     @Test("A renamed log is followed until the new one has been written to; a line ends with its file")
     func rotation() async throws {
         let log = try InotifyLogSource().follow(path)
