@@ -63,8 +63,7 @@ struct HTTPServerLimitTests {
 
     @Test("where all are at work, the one that has been at it for longest makes room", arguments: ["", "GET /busy HT"])
     func tooMany(said: String) async throws {
-        var limits = HeartbeatServerLimits()
-        limits.connections = 2
+        let limits = HeartbeatServerLimits.places(2)
         try await HTTPServerUnderTest.run(limits: limits) { server in
             let oldest = try server.connect()
             let newer = try server.connect()
@@ -85,8 +84,7 @@ struct HTTPServerLimitTests {
 
     @Test("ten connections a place, which ask for much and take nothing, keep nobody out")
     func neverReadingCrowd() async throws {
-        var limits = HeartbeatServerLimits()
-        limits.connections = 4
+        let limits = HeartbeatServerLimits.places(4)
         try await HTTPServerUnderTest.run(limits: limits, bodyBytes: 8 << 20) { server in
             var crowd: [RawTCPClient] = []
             for _ in 0..<40 {
@@ -103,8 +101,7 @@ struct HTTPServerLimitTests {
 
     @Test("the connection that has been idle for longest makes room for a new one")
     func idleMakesRoom() async throws {
-        var limits = HeartbeatServerLimits()
-        limits.connections = 2
+        let limits = HeartbeatServerLimits.places(2)
         try await HTTPServerUnderTest.run(limits: limits) { server in
             let oldest = try server.connect()
             let newer = try server.connect()
@@ -123,8 +120,7 @@ struct HTTPServerLimitTests {
 
     @Test("a closed connection gives its place back, 300 times over")
     func placesComeBack() async throws {
-        var limits = HeartbeatServerLimits()
-        limits.connections = 1
+        let limits = HeartbeatServerLimits.places(1)
         try await HTTPServerUnderTest.run(limits: limits) { server in
             for _ in 0..<300 {
                 let client = try server.connect()

@@ -76,8 +76,7 @@ struct HTTPServerTLSTests {
     @Test("ten stalled handshakes for every place keep nobody out")
     func stalledCrowd() async throws {
         let (files, authority) = try certificate()
-        var limits = HeartbeatServerLimits()
-        limits.connections = 4
+        let limits = HeartbeatServerLimits.places(4)
         try await HTTPServerUnderTest.run(limits: limits, tls: files) { server in
             var crowd: [RawTCPClient] = []
             for _ in 0..<40 {

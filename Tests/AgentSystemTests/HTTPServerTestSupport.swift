@@ -71,3 +71,13 @@ extension String {
         return nil
     }
 }
+
+extension HeartbeatServerLimits {
+    /// For tests of who makes room: on a busy machine the clock must not.
+    static func places(_ count: Int) -> HeartbeatServerLimits {
+        var limits = HeartbeatServerLimits()
+        limits.connections = count
+        limits.idleTimeout = .seconds(600)
+        return limits
+    }
+}
