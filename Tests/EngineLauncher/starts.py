@@ -25,10 +25,12 @@ class Installation:
     folder: Path
     launcher: Path = LAUNCHER
     vllm: Path = field(init=False)
+    interpreter: Path = field(init=False)
     variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.vllm = make_environment(self.folder / "engine")
+        self.interpreter = self.vllm.with_name("python")
         self.variables = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(self.folder)}
 
     @property
@@ -51,8 +53,8 @@ class Installation:
         return json.loads(next(self.state.glob("modules-*.json")).read_text())
 
     def command(self, mode: str, *more: str) -> list[str]:
-        python = self.vllm.with_name("python")
-        return [str(python), str(self.launcher), mode, "--vllm", str(self.vllm), "--state", str(self.state), *more]
+        places = ["--vllm", str(self.vllm), "--state", str(self.state)]
+        return [str(self.interpreter), str(self.launcher), mode, *places, *more]
 
     def start(self, *argv: str, **variables: str) -> Ended:
         """A preloading start, until it has ended."""
