@@ -84,6 +84,7 @@ package struct Agent: Sendable {
     private func addTasks(_ parts: Parts, in group: inout DiscardingTaskGroup) {
         group.addTask { await parts.sender.run() }
         parts.notices.resume()
+        parts.inbox.settledIn()
         group.addTask { await parts.notices.run() }
         group.addTask { await parts.notices.watchShutdown() }
         group.addTask { await parts.engine.keepStandby() }

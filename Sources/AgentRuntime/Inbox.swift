@@ -17,6 +17,8 @@ struct Inbox: Sendable {
         case event(NodeEvent)
         /// A timer's end; the number tells a cancelled or re-armed timer from the one that counts.
         case timer(NodeTimer, number: UInt64)
+        /// Everything that an earlier agent has left is told.
+        case settledIn
         /// It is time to show the service manager that the run loop runs.
         case watchdog
     }
@@ -37,6 +39,10 @@ struct Inbox: Sendable {
     /// For those who know better when it happened.
     func send(_ event: NodeEvent, at instant: BootInstant) {
         continuation.yield(Arrival(matter: .event(event), at: instant))
+    }
+
+    func settledIn() {
+        continuation.yield(Arrival(matter: .settledIn, at: clocks.now()))
     }
 
     func watchdogDue() {

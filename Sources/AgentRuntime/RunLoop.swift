@@ -17,6 +17,8 @@ struct RunLoop {
     private var service = ServiceReport()
     /// The state in which a standby was last wished for.
     private var wished: String?
+    /// Until then nothing is wished for: a notice that still holds may come behind the engine that goes on.
+    private var isSettledIn = false
     private(set) var isFinished = false
     private(set) var ending = Agent.Ending.done
 
@@ -48,6 +50,9 @@ struct RunLoop {
             guard timers[timer] == number else { return }
             timers[timer] = nil
             handle(.timerFired(timer), at: arrival.at, in: &group)
+        case .settledIn:
+            isSettledIn = true
+            wishStandby()
         case .watchdog:
             agent.ports.serviceManager.notify("WATCHDOG=1")
             showLife(in: &group)
@@ -88,7 +93,7 @@ struct RunLoop {
         // Where there is one place only, it is free once nothing is left of the engine before.
         let isEnding = if case .stopping = machine.state { true } else { false }
         let state = "\(wish) \(machine.state.name) \(isEnding)"
-        guard state != wished else { return }
+        guard isSettledIn, state != wished else { return }
         wished = state
         engine.standBy(wish)
     }
