@@ -12,9 +12,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import tempfile
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -71,32 +69,29 @@ class Subprocess:
         content = options.get("input")
         if command == self.command and isinstance(content, bytes) and not positional:
             try:
-                ended = forked(command, content)
+                code = forked(content)
             except OSError as error:
                 say(f"{NAME}: in a new process, because {error}")
             else:
-                if ended.returncode == 0:
-                    return ended
-                say(f"{NAME}: once more in a new process, because the forked one ended with {ended.returncode}")
+                if code == 0:
+                    return subprocess.CompletedProcess(command, 0, b"", b"")
+                say(f"{NAME}: once more in a new process, because the forked one ended with {code}")
         return subprocess.run(command, *positional, **options)  # noqa: PLW1510 - as vLLM calls it
 
 
-def forked(command: list[str], content: bytes) -> subprocess.CompletedProcess[bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        errors = Path(folder) / "errors"
-        process = multiprocessing.get_context("spawn").Process(target=answer, args=(content, str(errors)), name=NAME)
-        process.start()
-        process.join()
-        told = errors.read_bytes() if errors.exists() else b""
-        return subprocess.CompletedProcess(command, process.exitcode or 0, b"", told)
+def forked(content: bytes) -> int | None:
+    """How it ended. What it prints is of no use: one that fails is tried again as vLLM does it, and tells then."""
+    process = multiprocessing.get_context("spawn").Process(target=answer, args=(content,), name=NAME)
+    process.start()
+    process.join()
+    return process.exitcode
 
 
-def answer(content: bytes, errors: str) -> None:
-    """In the forked process, with the standard streams that the registry's own command would have."""
-    with Path(errors).open("wb") as file:
-        os.dup2(file.fileno(), 2)
+def answer(content: bytes) -> None:
+    """In the forked process, with what the registry's own command would have as its standard input."""
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(nowhere, 1)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
     sys.stdin = SimpleNamespace(buffer=io.BytesIO(content))  # type: ignore[assignment]
     registry: Any = importlib.import_module(REGISTRY)
     registry._run()
