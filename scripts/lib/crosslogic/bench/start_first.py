@@ -60,7 +60,7 @@ def first_of_all(stack: Stack, engine: Engine, mode: str) -> warm.Start:
 def cold_boot(bench: Bench) -> list[Figure]:
     """Nothing of the engine is in the page cache; the agent and the read-ahead begin at the same moment, as at a boot,
     and the assignment is there. Files that another program has mapped stay in memory: best without one."""
-    return cold_boots(bench, "cold page cache", lambda _: contextlib.nullcontext(), goal=4.0)
+    return cold_boots(bench, "cold page cache", lambda _: contextlib.nullcontext())
 
 
 def cold_boot_cloud_disk(bench: Bench) -> list[Figure]:
@@ -69,12 +69,10 @@ def cold_boot_cloud_disk(bench: Bench) -> list[Figure]:
     if why_not:
         bench.console.line(f"start: left out, boots from a cloud's disk: {why_not}")
         return []
-    return cold_boots(bench, "cold page cache, disk of a cloud", cloud_disk.slowed_down, goal=4.0)
+    return cold_boots(bench, "cold page cache, disk of a cloud", cloud_disk.slowed_down)
 
 
-def cold_boots(
-    bench: Bench, what: str, disk: Callable[[Path], AbstractContextManager[None]], goal: float
-) -> list[Figure]:
+def cold_boots(bench: Bench, what: str, disk: Callable[[Path], AbstractContextManager[None]]) -> list[Figure]:
     plain, warmed = [], []
     with bench.stack() as stack:
         stack.start_store()
@@ -94,7 +92,7 @@ def cold_boots(
                     reading.wait()
     ratios = start_caches.ratios(plain, warmed)
     return [
-        figure(f"{what}, boot to ready: plain over standby with read-ahead", ratios, "x", goal=goal, better="higher"),
+        figure(f"{what}, boot to ready: plain over standby with read-ahead", ratios, "x", goal=4.0, better="higher"),
         figure(f"{what}, boot to ready: plain", plain, "s"),
         figure(f"{what}, boot to ready: standby with read-ahead", warmed, "s"),
     ]
