@@ -260,7 +260,7 @@ extension EngineEffects {
     struct Adoption: Sendable {
         var handover: Handover
         var engine: AdoptedEngine
-        var log: EngineLogPump
+        var pump: EngineLogPump
         var expected: StartExpectation?
     }
 
@@ -280,7 +280,7 @@ extension EngineEffects {
         let pump = EngineLogPump(log, meter: meter, keeper: keeper)
         // The first probe may come before the first look into the log.
         state.withLock { $0.pump = pump }
-        return Adoption(handover: handover, engine: engine, log: pump, expected: expected)
+        return Adoption(handover: handover, engine: engine, pump: pump, expected: expected)
     }
 
     /// Without a checkpoint, from where the start began: that agent was killed before it had read a line.
@@ -295,6 +295,6 @@ extension EngineEffects {
     }
 
     func follow(_ adoption: Adoption, _ inbox: Inbox) async {
-        await follow(adoption.engine.events, adoption.log, isAdopted: true, inbox)
+        await follow(adoption.engine.events, adoption.pump, isAdopted: true, inbox)
     }
 }

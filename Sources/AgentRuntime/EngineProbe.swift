@@ -39,7 +39,7 @@ final class EngineProbe: Sendable {
 
     /// Health, and every second or so the engine's processes: they name the stretches the log is silent about. Once the
     /// engine turns out to be healthy, `knowingAll` is called before that is told.
-    func run(_ inbox: Inbox, knowingAll: () async -> Void = {}) async {
+    func run(_ inbox: Inbox, knowingAll: () async -> Void) async {
         let wasHealthy = isHealthy
         let answer = await health()
         if isHealthy, !wasHealthy { await knowingAll() }
