@@ -7,16 +7,10 @@ package struct UnixListener: ~Copyable {
     private let descriptor: Int32
 
     package init(at path: String) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
+        guard let descriptor = UnixSocket.bound(SOCK_STREAM, at: path), listen(descriptor, 1) == 0 else {
+            throw NotBound()
         }
-        guard bound == 0, listen(descriptor, 1) == 0 else { throw NotBound() }
+        self.descriptor = descriptor
     }
 
     deinit {

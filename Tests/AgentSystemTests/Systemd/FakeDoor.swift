@@ -1,3 +1,4 @@
+internal import AgentTestKit
 internal import Dispatch
 internal import Glibc
 internal import Locking
@@ -8,16 +9,8 @@ final class FakeDoor: Sendable {
     private let text = Mutex("")
 
     init?(_ path: String) {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) { [descriptor] pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard bound == 0, listen(descriptor, 1) == 0 else { return nil }
+        guard let descriptor = UnixSocket.bound(SOCK_STREAM, at: path), listen(descriptor, 1) == 0 else { return nil }
+        self.descriptor = descriptor
         DispatchQueue(label: "fake-door").async { [descriptor] in self.serve(accept(descriptor, nil, nil)) }
     }
 
