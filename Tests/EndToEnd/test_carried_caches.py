@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,12 @@ class Fleet:
         folder = self.stack.folder / "s3" / BUCKET / self.prefix
         return sorted(path for path in folder.rglob("*") if path.is_file())
 
+    def replace(self, stored: Path, contents: bytes) -> None:
+        """Over the wire: the server remembers for a while how long a file was."""
+        folder = Path(tempfile.mkdtemp(dir=self.stack.folder))
+        (folder / stored.name).write_bytes(contents)
+        self.stack.store.upload(folder, f"{self.prefix}/{stored.parent.name}")
+
     @property
     def compiled(self) -> Path:
         return self.cache / "vllm" / "torch_compile_cache" / "torch_aot_compile" / "ab12" / "model"
@@ -123,19 +130,19 @@ def test_signing_key_and_its_signature_are_nowhere_to_be_read(fleet: Fleet) -> N
 
 def poisoned_part(fleet: Fleet) -> None:
     part = next(path for path in fleet.stored if path.name != "manifest")
-    part.write_bytes(part.read_bytes().replace(b"compiled", b"poisoned"))
+    fleet.replace(part, part.read_bytes().replace(b"compiled", b"poisoned"))
 
 
 def poisoned_manifest(fleet: Fleet) -> None:
     manifest = next(path for path in fleet.stored if path.name == "manifest")
-    manifest.write_bytes(manifest.read_bytes().replace(b"model\n", b"other\n"))
+    fleet.replace(manifest, manifest.read_bytes().replace(b"model\n", b"other\n"))
 
 
 def manifest_of_another_key(fleet: Fleet) -> None:
     manifest = next(path for path in fleet.stored if path.name == "manifest")
     fleet.node(CARRIED, VLLM_FOREIGN="1")
     foreign = next(path for path in fleet.stored if path.name == "manifest" and path != manifest)
-    manifest.write_bytes(foreign.read_bytes())
+    fleet.replace(manifest, foreign.read_bytes())
 
 
 @pytest.mark.parametrize("poison", [poisoned_part, poisoned_manifest, manifest_of_another_key])
