@@ -15,7 +15,7 @@ struct AssignmentPoller: Sendable {
         var trouble = Trouble()
         while !Task.isCancelled {
             let asked = ports.clocks.now()
-            let (outcome, retryAfter) = await poll(etag: memory.etag, pace)
+            let (outcome, response) = await poll(etag: memory.etag, pace)
             let held = ports.clocks.now() - asked
             if outcome.isAnswer, trouble.end() {
                 outbox.mayTry.raise()
@@ -25,6 +25,8 @@ struct AssignmentPoller: Sendable {
             case .answered(let event, let etag):
                 inbox.send(.controlPlaneFound)
                 if event?.isAssignment != true { outbox.expectNoAssignment() }
+                // First, so that nothing is begun that would not be finished.
+                if let response, let event, !memory.isOutdated(event) { tellEnd(response) }
                 let news = memory.take(event, etag: etag)
                 if let event = news.event { inbox.send(event) }
                 // A server that neither holds the request nor minds the ETag must not be asked in a tight loop.
@@ -39,7 +41,7 @@ struct AssignmentPoller: Sendable {
                 if Task.isCancelled { return }
                 _ = trouble.begin()
                 inbox.send(.controlPlaneLost(reason: reason))
-                await pause(pace.failed(retryAfter: retryAfter, fraction: ports.random.fraction))
+                await pause(pace.failed(retryAfter: response.flatMap(RetryAfter.of), fraction: ports.random.fraction))
             }
         }
     }
@@ -62,15 +64,14 @@ struct AssignmentPoller: Sendable {
         return request
     }
 
-    private func poll(etag: String?, _ pace: PollPace) async -> (outcome: PollOutcome, retryAfter: Duration?) {
+    private func poll(etag: String?, _ pace: PollPace) async -> (outcome: PollOutcome, response: HTTPResponse?) {
         var request = Self.request(settings, wait: Int(pace.wait.inSeconds))
         request.timeout = pace.timeout
         if let etag { request.headers.append(("If-None-Match", Secret(etag))) }
         do {
             let response = try await ports.http.send(request)
             wish.note(response)
-            tellEnd(response)
-            return (PollOutcome(response, defaults: settings.assignmentDefaults), RetryAfter.of(response))
+            return (PollOutcome(response, defaults: settings.assignmentDefaults), response)
         } catch {
             return (.failed(reason: "\(error.kind.rawValue): \(error.message)"), nil)
         }
@@ -78,7 +79,8 @@ struct AssignmentPoller: Sendable {
 }
 
 extension AssignmentPoller {
-    /// An end may be announced for an assignment that is long in force.
+    /// An end may be announced for an assignment that is long in force, and in one that this node cannot serve: it is
+    /// the machine's.
     private func tellEnd(_ response: HTTPResponse) {
         let answer = MetadataResponse(
             status: response.status, headers: response.headers, body: response.body, at: response.firstByteAt)
@@ -96,29 +98,34 @@ struct PollMemory {
 
     /// - Returns: the event where it says something new, and whether it is a newer assignment than all before.
     mutating func take(_ event: NodeEvent?, etag newETag: String?) -> (event: NodeEvent?, isNewer: Bool) {
-        guard let event, event != last else { return (nil, false) }
+        guard let event else { return (nil, false) }
+        // The document may say more about an assignment that is known, as when it ends.
+        if !isOutdated(event) { etag = newETag ?? etag }
+        guard event != last else { return (nil, false) }
         guard case .assignmentReceived(let assignment) = event else {
-            (last, etag) = (event, newETag ?? etag)
+            last = event
             return (event, false)
         }
         if let newest, assignment.generation == newest.generation {
-            // The document may say more about it, as when it ends.
-            etag = newETag ?? etag
             return (changed(newest, to: assignment), false)
         }
         let isNewer = newest.map { assignment.generation > $0.generation } ?? true
-        if isNewer { (newest, etag) = (assignment, newETag ?? etag) }
+        if isNewer { newest = assignment }
         last = event
         return (event, isNewer)
+    }
+
+    /// Of a generation before the newest, as a replica that lags behind may have it.
+    func isOutdated(_ event: NodeEvent) -> Bool {
+        guard let newest, let generation = event.generationOfAssignment else { return false }
+        return generation < newest.generation
     }
 
     /// One generation is one wish: what differs in it is refused, and said once.
     private mutating func changed(_ newest: Assignment, to assignment: Assignment) -> NodeEvent? {
         guard assignment != newest else { return nil }
-        let fault = FieldFault(
-            field: "generation",
-            problem: "\(newest.generation) says something else than before; a change needs a new one")
-        let refusal = NodeEvent.assignmentRejected(generation: assignment.generation, faults: [fault])
+        let generation = assignment.generation
+        let refusal = NodeEvent.assignmentRejected(generation: generation, faults: [.changedWish(generation)])
         guard refusal != last else { return nil }
         last = refusal
         return refusal
@@ -188,5 +195,14 @@ enum PollOutcome: Equatable {
 extension NodeEvent {
     fileprivate var isAssignment: Bool {
         if case .assignmentReceived = self { true } else { false }
+    }
+
+    /// nil for what is no assignment, or does not say.
+    fileprivate var generationOfAssignment: Int64? {
+        switch self {
+        case .assignmentReceived(let assignment): assignment.generation
+        case .assignmentRejected(let generation, _): generation
+        default: nil
+        }
     }
 }

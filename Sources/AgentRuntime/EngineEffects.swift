@@ -89,10 +89,9 @@ final class EngineEffects: Sendable {
     /// The engine that runs keeps what it was started with; whoever starts it again in its place, PID 1 or a successor,
     /// finds what holds now.
     func renew(_ assignment: Assignment) async {
-        let (install, launch) = state.withLock { ($0.install, $0.launch?.launch) }
-        guard let install, let launch else { return }
+        guard let install else { return }
         do throws(FailureReport) {
-            try await preparation.renew(launch, with: assignment, on: install)
+            try await preparation.renew(with: assignment, on: install)
         } catch {
             ports.log.write(.warning, "new credentials: \(error.message)")
         }

@@ -26,15 +26,27 @@ struct EnginePreparer: Sendable {
         return launch
     }
 
-    /// Writes the environment of an engine that runs, for the next one: all as it was but what opens the store.
-    func renew(
-        _ launch: EngineLaunch, with assignment: Assignment, on install: EngineInstall
-    ) throws(FailureReport) {
+    /// Writes the environment of an engine that runs, for the next one: all as it was but what opens the store. An
+    /// earlier agent may have written it.
+    func renew(at place: EnginePlace, with assignment: Assignment, on install: EngineInstall) throws(FailureReport) {
         let keys: Set = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
         let fresh = EngineEnvironment.variables(
             for: assignment, on: install, inherited: settings.inherited, cacheFolder: settings.cacheFolder)
-        let kept = launch.environment.filter { !keys.contains($0.name) }
-        try write(environment: kept + fresh.filter { keys.contains($0.name) }, at: launch.place)
+        let kept = try environment(at: place).filter { !keys.contains($0.key) }.sorted { $0.key < $1.key }
+            .map { EnvironmentVariable($0.key, $0.value) }
+        try write(environment: kept + fresh.filter { keys.contains($0.name) }, at: place)
+    }
+
+    private func environment(at place: EnginePlace) throws(FailureReport) -> [String: String] {
+        let path = environmentFile(place)
+        do throws(FileFailure) {
+            if let bytes = try ports.files.read(path, limit: EnvFile.maximumBytes) {
+                return EnvFile.parse(bytes).variables
+            }
+        } catch {
+            throw FailureReport(.localStorage, message: error.message, process: "agent")
+        }
+        throw FailureReport(.localStorage, message: "\(path): is not there any more", process: "agent")
     }
 
     /// A spot machine's engine goes on for as long as a notice of its cloud lasts, and no longer.

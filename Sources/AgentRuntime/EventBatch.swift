@@ -44,6 +44,9 @@ struct EventBatch {
 
     /// Whether this answer says that batches are not understood, and not that something else is wrong.
     static func isForeign(_ response: HTTPResponse) -> Bool {
-        [400, 413, 415, 422].contains(response.status) || (200..<300).contains(response.status)
+        switch EventVerdict(status: response.status, contentType: response.headers["content-type"]) {
+        case .accepted, .refused: true
+        case .deferred, .tryAgain: false
+        }
     }
 }

@@ -16,6 +16,9 @@ struct EventSender: Sendable {
     var patience = Duration.seconds(3600)
     /// How often a disk that took nothing is tried again while nothing else is to do.
     var diskRetry = Duration.seconds(10)
+    /// When what was refused as things were is tried again while nothing else is to do, at the earliest; as much again,
+    /// at most, comes on top, since a whole fleet may have been refused at once.
+    var deferredRetry = Duration.seconds(300)
 
     func run() async {
         await withDiscardingTaskGroup { group in
@@ -52,15 +55,25 @@ struct EventSender: Sendable {
         var newest: UInt64 = 0
         /// The event that is answered, and not taken, and since when.
         var stuck: (sequence: UInt64, since: BootInstant)?
+        /// When those that were set aside are tried again; nil while there are none.
+        var retryAt: BootInstant?
     }
 
     private func deliverForEver() async {
         var delivery = Delivery()
         while !Task.isCancelled {
-            await outbox.deliverable.wait()
+            await waitForWork(&delivery)
             await deliverAll(&delivery)
             inbox.send(.eventsDelivered)
         }
+    }
+
+    private func waitForWork(_ delivery: inout Delivery) async {
+        guard let retryAt = delivery.retryAt else { return await outbox.deliverable.wait() }
+        await outbox.deliverable.wait(atMost: max(retryAt - ports.clocks.now(), .milliseconds(1)))
+        guard ports.clocks.now() >= retryAt else { return }
+        delivery.retryAt = nil
+        _ = outbox.takeUpDeferred()
     }
 
     private func deliverAll(_ delivery: inout Delivery) async {
@@ -236,6 +249,7 @@ extension EventSender {
     }
 
     private func setAside(_ event: OutboxEvent, _ status: Int, _ target: EventTarget, _ delivery: inout Delivery) {
+        delivery.retryAt = ports.clocks.now() + deferredRetry * (1 + ports.random.fraction())
         guard target.bearer != nil else { return outbox.setAside(event) }
         delivery.isShutOut = EventVerdict.isOfNode(status: status)
         if delivery.isShutOut {

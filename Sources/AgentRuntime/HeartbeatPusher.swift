@@ -33,20 +33,21 @@ struct HeartbeatPusher: Sendable {
     }
 
     func run() async {
+        var news = HeartbeatNews()
         while !Task.isCancelled {
-            if let interval { await push(every: interval) }
+            if let interval { await push(every: interval, &news) }
             await wish.changed.wait()
         }
     }
 
     /// Until none is wanted any more.
-    private func push(every first: Duration) async {
+    private func push(every first: Duration, _ news: inout HeartbeatNews) async {
         var pace = PushPace()
         var rest = pace.first(every: first, fraction: ports.random.fraction())
         while true {
             try? await Task.sleep(for: rest)
             guard !Task.isCancelled, let interval else { return }
-            let response = await push()
+            let response = await push(&news)
             if let status = response?.status, (200..<300).contains(status) { taken() }
             rest = Self.rest(after: response, usual: interval, &pace, fraction: ports.random.fraction())
         }
@@ -67,7 +68,7 @@ struct HeartbeatPusher: Sendable {
         }
     }
 
-    private func push() async -> HTTPResponse? {
+    private func push(_ news: inout HeartbeatNews) async -> HTTPResponse? {
         guard let document = document.bytes else { return nil }
         let url = "\(settings.controlPlaneURL)/api/v1/nodes/\(settings.nodeID)/heartbeat"
         var request = HTTPRequest(.put, url, timeout: Self.timeout)
@@ -78,6 +79,16 @@ struct HeartbeatPusher: Sendable {
             ("Content-Type", Secret("application/json")),
         ]
         request.body = document
-        return try? await ports.http.send(request)
+        let answer = await send(request)
+        if !Task.isCancelled, let line = news.note(answer) { ports.log.write(line.level, line.text) }
+        return try? answer.get()
+    }
+
+    private func send(_ request: HTTPRequest) async -> Result<HTTPResponse, HTTPFailure> {
+        do throws(HTTPFailure) {
+            return .success(try await ports.http.send(request))
+        } catch {
+            return .failure(error)
+        }
     }
 }

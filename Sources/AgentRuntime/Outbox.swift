@@ -68,15 +68,6 @@ final class Outbox: Sendable {
     /// The agent is on its way out: a try now is worth more than patience.
     var isLeaving: Bool { state.withLock { $0.isLeaving } }
 
-    /// An event that has no number yet.
-    struct Draft {
-        var kind: ReportKind
-        var id: String
-        /// To be sent past everything that waits.
-        var isUrgent = false
-        var render: (UInt64) -> [UInt8]
-    }
-
     /// Events, and the handover as it is with them: whoever sees the one sees the other.
     ///
     /// Answers how many events were dropped to make room. See `OutboxQueue`.
@@ -189,13 +180,14 @@ extension Outbox {
     func recover() async {
         let recovered = await folder.recover()
         state.withLock { $0.counters.damaged = recovered.damaged }
-        await write("keeping room for events") { () async throws(FileFailure) in try await self.folder.keepReserve() }
+        await attempt("keeping room for events") { () async throws(FileFailure) in try await self.folder.keepReserve() }
         for problem in recovered.problems { log.write(.warning, "events of an earlier agent: \(problem)") }
         state.withLock { $0.queue.takeOver(recovered.events, last: recovered.last) }
         added.raise()
     }
 
-    /// Stores every event that is not on disk yet, in order, and ends at the first that cannot be stored.
+    /// Stores every event that is not on disk yet, in order, and ends at the first that cannot be stored. On a disk
+    /// without room those that matter go on: there is some for them.
     func storeAll() async {
         await turns.run { await self.storeWaiting() }
     }
@@ -203,9 +195,10 @@ extension Outbox {
     private func storeWaiting() async {
         var isStuck = false
         if diskProblem != nil, state.withLock({ $0.queue.firstUnstored }) == nil {
-            await write("keeping room for events") { () async throws(FileFailure) in
+            let isWritable = await attempt("keeping room for events") { () async throws(FileFailure) in
                 try await self.folder.probe()
             }
+            if isWritable { sayWritable() }
         }
         repeat {
             isStuck = await !storeEvents()
@@ -224,17 +217,24 @@ extension Outbox {
         }
     }
 
+    /// Answers whether all are stored.
     private func storeEvents() async -> Bool {
-        while let event = state.withLock({ $0.queue.firstUnstored }) {
-            let isStored = await write("keeping events on disk") { () async throws(FileFailure) in
-                try await self.folder.store(event)
+        var isShort = false
+        while let event = state.withLock({ isShort ? $0.queue.firstDecisiveUnstored : $0.queue.firstUnstored }) {
+            do throws(FileFailure) {
+                let hasRoom = try await folder.store(event)
+                if hasRoom, !isShort { sayWritable() }
+            } catch {
+                complain("keeping events on disk", error)
+                guard error.isNoRoom, !event.isDecisive else { return false }
+                isShort = true
+                continue
             }
-            guard isStored else { return false }
             // It was dropped or delivered meanwhile.
             if !state.withLock({ $0.queue.markStored(event.sequence) }) { await discard(event.sequence) }
         }
         for sequence in state.withLock({ $0.queue.takeDiscarded() }) { await discard(sequence) }
-        return true
+        return !isShort
     }
 
     func forget(_ events: [OutboxEvent]) async {
@@ -271,19 +271,16 @@ extension Outbox {
         }
     }
 
-    /// For what takes room: a disk that is full renames and removes all the same.
-    @discardableResult
-    private func write(_ what: String, _ body: () async throws(FileFailure) -> Void) async -> Bool {
-        guard await attempt(what, body) else { return false }
+    /// Only what takes room shows that: a disk that is full renames and removes all the same.
+    private func sayWritable() {
         let was = state.withLock { state in
             defer { state.diskProblem = nil }
             return state.diskProblem
         }
-        guard was != nil else { return true }
+        guard was != nil else { return }
         log.write(.notice, "the outbox can write to the disk again")
         // Whoever tells of it sleeps until something is added.
         added.raise()
-        return true
     }
 
     private func complain(_ what: String, _ failure: FileFailure) {

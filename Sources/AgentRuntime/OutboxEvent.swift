@@ -20,6 +20,17 @@ struct OutboxEvent: Equatable, Sendable {
     var isDecisive: Bool { kind?.isDecisive ?? true }
 }
 
+extension Outbox {
+    /// An event that has no number yet.
+    struct Draft {
+        var kind: ReportKind
+        var id: String
+        /// To be sent past everything that waits.
+        var isUrgent = false
+        var render: (UInt64) -> [UInt8]
+    }
+}
+
 extension ReportKind {
     var isDecisive: Bool {
         switch self {

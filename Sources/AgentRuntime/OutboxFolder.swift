@@ -39,18 +39,21 @@ actor OutboxFolder {
         self.files = files
     }
 
-    func store(_ event: OutboxEvent) throws(FileFailure) {
+    /// Answers whether there is room for more than what matters.
+    func store(_ event: OutboxEvent) throws(FileFailure) -> Bool {
+        // What is only told in passing may wait for the disk, or be told without it.
+        if !event.isDecisive { try renewReserve() }
         let record = event.record
         do throws(FileFailure) {
             try files.writeAtomically(record, to: path(event.sequence), mode: 0o600)
         } catch {
-            // What is only told in passing may wait for the disk, or be told without it.
             guard event.isDecisive, error.isNoRoom, hasReserve else { throw error }
             hasReserve = false
             try files.remove(reserve)
             try files.writeAtomically(record, to: path(event.sequence), mode: 0o600)
         }
-        renewReserve()
+        try? renewReserve()
+        return hasReserve
     }
 
     /// Takes the room for events that matter, unless it is there.
@@ -75,10 +78,13 @@ actor OutboxFolder {
         try files.remove(path)
     }
 
-    /// The same where there may be no room for it yet: once it has been given up, it is had again as soon as there is.
-    private func renewReserve() {
-        guard !hasReserve, files.freeBytes(below: folder).map({ $0 > 4 * Self.reserveBytes }) ?? false else { return }
-        try? keepReserve()
+    /// The same once it has been given up: had again only where others find room beside it.
+    private func renewReserve() throws(FileFailure) {
+        guard !hasReserve else { return }
+        if let free = files.freeBytes(below: folder), free <= 4 * Self.reserveBytes {
+            throw FileFailure(operation: "write", path: reserve, errno: 28, reason: "No space left on device")
+        }
+        try keepReserve()
     }
 
     /// For an event that no longer counts.
@@ -107,10 +113,20 @@ actor OutboxFolder {
             try files.move(path(sequence), to: marker(sequence))
         } catch {
             // It was never on disk, or is among the parked ones.
-            try files.writeAtomically([], to: marker(sequence), mode: 0o600)
+            try writeMarker(sequence)
         }
         if marked > 0 { try files.remove(marker(marked)) }
         marked = sequence
+    }
+
+    /// A disk that takes no file at all may rename the one there is.
+    private func writeMarker(_ sequence: UInt64) throws(FileFailure) {
+        do throws(FileFailure) {
+            try files.writeAtomically([], to: marker(sequence), mode: 0o600)
+        } catch {
+            guard marked > 0 else { throw error }
+            try files.move(marker(marked), to: marker(sequence))
+        }
     }
 
     /// Sets an event aside that the other side will never take.
@@ -193,5 +209,5 @@ actor OutboxFolder {
 
 extension FileFailure {
     /// ENOSPC, EDQUOT.
-    fileprivate var isNoRoom: Bool { errno == 28 || errno == 122 }
+    var isNoRoom: Bool { errno == 28 || errno == 122 }
 }

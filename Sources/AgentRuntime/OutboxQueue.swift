@@ -81,6 +81,7 @@ struct OutboxQueue: Sendable {
     var deferredCount: Int { events.count { $0.isDeferred } }
 
     var firstUnstored: OutboxEvent? { events.first { !$0.isStored } }
+    var firstDecisiveUnstored: OutboxEvent? { events.first { !$0.isStored && $0.isDecisive } }
 
     /// False when the event has left the queue meanwhile, so that its file must go too.
     mutating func markStored(_ sequence: UInt64) -> Bool {

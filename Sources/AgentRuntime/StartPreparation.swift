@@ -88,12 +88,11 @@ struct StartPreparation: Sendable {
     }
 
     /// The files of the engine that runs, for whoever starts it again.
-    func renew(
-        _ launch: EngineLaunch, with assignment: Assignment, on install: EngineInstall
-    ) async throws(FailureReport) {
+    func renew(with assignment: Assignment, on install: EngineInstall) async throws(FailureReport) {
         try await files.turns.run { () async -> Result<Void, FailureReport> in
             do throws(FailureReport) {
-                return .success(try preparer.renew(launch, with: assignment, on: install))
+                guard let place = files.engine.withLock({ $0.place }) else { return .success(()) }
+                return .success(try preparer.renew(at: place, with: assignment, on: install))
             } catch {
                 return .failure(error)
             }

@@ -18,6 +18,9 @@ package enum HandoverCodec {
                     ])
                 }),
         ]
+        if handover.assignment.replacedSettings != nil {
+            fields["received"] = AssignmentCodec.encode(handover.assignment.asReceived)
+        }
         fields["canary_ns"] = (handover.canaryTook?.inNanoseconds).map(JSONValue.integer)
         fields["log"] = origin.flatMap { try? JSONValue.parse(LogCheckpointCodec.encode($0)) }
         return JSONValue.object(fields).rendered()
@@ -25,9 +28,9 @@ package enum HandoverCodec {
 
     /// nil for bytes that are no handover: the successor then begins anew.
     package static func parse(_ bytes: [UInt8]) -> (handover: Handover, log: LogStart)? {
-        guard let document = try? JSONValue.parse(bytes), let assignment = document["assignment"],
-            let wish = try? AssignmentCodec.decode(assignment.rendered(), defaults: AssignmentDefaults())
+        guard let document = try? JSONValue.parse(bytes), var wish = assignment(document["assignment"])
         else { return nil }
+        wish.replacedSettings = assignment(document["received"])?.streamerSettings
         let restarts = RestartPolicy(
             failures: count(document["failures"]), restarts: count(document["restarts"]))
         let handover = Handover(
@@ -35,6 +38,10 @@ package enum HandoverCodec {
             canaryTook: (document["canary_ns"]?.integerValue).map(Duration.nanoseconds), restarts: restarts)
         let origin = document["log"].flatMap { LogCheckpointCodec.decode($0.rendered()) }
         return (handover, origin.map(LogStart.checkpoint) ?? .beginning)
+    }
+
+    private static func assignment(_ value: JSONValue?) -> Assignment? {
+        value.flatMap { try? AssignmentCodec.decode($0.rendered(), defaults: AssignmentDefaults()) }
     }
 
     private static func count(_ value: JSONValue?) -> Int {

@@ -92,6 +92,56 @@ private final class PauseCounter: RandomSource {
         #expect(asked - start >= .seconds(1))
     }
 
+    @Test(
+        "An end is announced or taken back by the newest assignment there is, and by nothing else",
+        arguments: [
+            (ending(7), nil, true), (ending(8), nil, true), (#"{"generation":8,"model":"..","end":null}"#, nil, true),
+            (ending(6), nil, false), (AgentRig.assignment(generation: 6), nil, false),
+            (#"{"generation":6,"model":"..","end":null}"#, nil, false), (#"{"generation":0,"end":null}"#, nil, false),
+            (ending(7), "text/html", false), (String(ending(7).dropLast()) + #","end":null}"#, nil, false),
+        ] as [(String, String?, Bool)])
+    func ends(second: String, type: String?, isHeard: Bool) async throws {
+        let headers = type.map { ["content-type": $0] } ?? [:]
+        let answers = Mutex([
+            HTTPResponse.answer(200, AgentRig.assignment(generation: 7)), .answer(200, second, headers: headers),
+        ])
+        let http = ScriptedHTTPClient { _ async throws(HTTPFailure) in
+            guard let next = answers.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else {
+                return try await neverAnswers()
+            }
+            return next
+        }
+        let (inbox, arrivals) = Inbox.make(clocks: SteppingClocks())
+        let poller = AssignmentPoller(
+            settings: try .sample(), ports: .standIns(http: http), inbox: inbox, outbox: .sample(), wish: PushWish())
+        await withDiscardingTaskGroup { group in
+            group.addTask { await poller.run() }
+            var requests = http.requests.makeAsyncIterator()
+            // The third is asked when the second is understood.
+            for _ in 0..<3 { _ = await requests.next() }
+            group.cancelAll()
+        }
+        #expect(await findings(arrivals, by: inbox) == (isHeard ? 2 : 1))
+    }
+
+    private static func ending(_ generation: Int) -> String {
+        AgentRig.assignment(generation: generation).dropLast() + #","end":{"at":"2026-11-21T23:00:00Z"}}"#
+    }
+
+    /// How often an end, or that there is none, was told.
+    private func findings(_ arrivals: AsyncStream<Inbox.Arrival>, by inbox: Inbox) async -> Int {
+        inbox.send(.stopRequested)
+        var count = 0
+        for await arrival in arrivals {
+            switch arrival.matter {
+            case .event(.stopRequested): return count
+            case .event(.preemption(.found)): count += 1
+            default: break
+            }
+        }
+        return count
+    }
+
     /// How many assignments, good or bad, were told.
     private func told(_ arrivals: AsyncStream<Inbox.Arrival>, by inbox: Inbox) async -> Int {
         inbox.send(.stopRequested)
@@ -117,6 +167,23 @@ private final class PauseCounter: RandomSource {
         #expect(memory.take(received(1), etag: "\"1\"") == (received(1), false))
         #expect(memory.etag == "\"2\"")
         #expect(memory.take(received(2), etag: "\"2\"") == (nil, false))
+    }
+
+    @Test("The same assignment under another ETag is no news, and the next poll has that ETag")
+    func anotherETag() {
+        var memory = PollMemory()
+        _ = memory.take(received(3), etag: "\"3\"")
+        #expect(memory.take(received(3), etag: "\"3-end\"") == (nil, false))
+        #expect(memory.etag == "\"3-end\"")
+    }
+
+    @Test("The ETag of an older generation is never asked with, however often it comes")
+    func olderETag() {
+        var memory = PollMemory()
+        _ = memory.take(received(3), etag: "\"3\"")
+        let older = [received(2), received(2), .assignmentRejected(generation: 2, faults: [])]
+        for event in older + older { _ = memory.take(event, etag: "\"2\"") }
+        #expect(memory.etag == "\"3\"")
     }
 
     @Test("A generation that says something else than before is refused, and said once")

@@ -75,7 +75,8 @@ internal import Testing
     @Test(
         "A receiver that knows no batches gets one event at a time from then on",
         arguments: [
-            (415, ""), (400, ""), (202, ""), (200, #"{"accepted":2}"#), (200, "<html>"), (200, #"{"results":[]}"#),
+            (415, ""), (400, ""), (402, ""), (405, ""), (409, ""), (410, ""), (451, ""),
+            (202, ""), (200, #"{"accepted":2}"#), (200, "<html>"), (200, #"{"results":[]}"#),
             (200, #"{"results":[{"id":"x","status":202},{"id":"y","status":202},{"id":"z","status":202}]}"#),
             (200, #"{"results":[{"id":"a"},{"id":"b"},{"id":"c"}]}"#),
         ])
@@ -84,6 +85,14 @@ internal import Testing
             request.eventIDs.count > 1 ? .answer(status, body) : .answer(202)
         }
         #expect(http.asked.map(\.eventIDs) == [["a", "b", "c"], ["a"], ["b"], ["c"]])
+    }
+
+    @Test(
+        "Trouble, and a page of somebody in between, say nothing about batches",
+        arguments: [(200, "text/html"), (302, nil), (408, nil), (429, nil), (500, nil), (503, nil)] as [(Int, String?)])
+    func inBetween(status: Int, type: String?) {
+        let headers = type.map { ["content-type": $0] } ?? [:]
+        #expect(!EventBatch.isForeign(.answer(status, "<html>", headers: headers)))
     }
 
     @Test("No more than 64 events and 256 KiB in one request; a large one goes alone")

@@ -20,7 +20,7 @@ internal import Testing
     }
 
     @Test("After trouble the next one is as far away as after any, or further where Retry-After says so")
-    func trouble() {
+    func restAfterTrouble() {
         for answer in [HTTPResponse.answer(503), nil] { #expect(rest(after: answer, 0.5) == .seconds(15)) }
         let asked = HTTPResponse.answer(429, headers: ["retry-after": "40"])
         #expect(rest(after: asked, 0) == .seconds(40))
@@ -49,6 +49,32 @@ internal import Testing
         #expect(document["schema"] == .integer(1))
     }
 
+    @Test("Heartbeats that are not taken are said once, and once that they are again")
+    func trouble() {
+        var news = HeartbeatNews()
+        #expect(news.note(.success(.answer(200))) == nil)
+        let first = news.note(.failure(HTTPFailure(.tls, "not the one")))
+        #expect(first?.level == .warning)
+        #expect(first?.text.contains("not the one") == true)
+        #expect(news.note(.success(.answer(401))) == nil)
+        #expect(news.note(.success(.answer(204)))?.text == "heartbeats are taken again")
+        #expect(news.note(.success(.answer(200))) == nil)
+    }
+
+    @Test("A node that the control plane does not let in says so", arguments: [401, 404, 503])
+    func refused(status: Int) async throws {
+        let log = CollectingLog()
+        let http = ScriptedHTTPClient { _ throws(HTTPFailure) in .answer(status) }
+        let pusher = try pusher(.on, asked: nil, http, log)
+        let line = await withTaskGroup(of: Void.self) { group in
+            group.addTask { await pusher.run() }
+            let first = await log.told.first { _ in true }
+            group.cancelAll()
+            return first
+        }
+        #expect(line?.contains("answered \(status)") == true)
+    }
+
     @Test(
         "An answer to a poll asks for heartbeats, or takes that back; what no control plane says changes nothing",
         arguments: [
@@ -75,7 +101,8 @@ internal import Testing
     }
 
     private func pusher(
-        _ setting: AgentSettings.HeartbeatPush, asked: String?, _ http: ScriptedHTTPClient
+        _ setting: AgentSettings.HeartbeatPush, asked: String?, _ http: ScriptedHTTPClient,
+        _ log: CollectingLog = CollectingLog()
     ) throws -> HeartbeatPusher {
         let view = NodeView()
         let versions = NodeSnapshot.Versions(agent: "test")
@@ -85,6 +112,6 @@ internal import Testing
         if let asked { view.wish.note(.answer(304, headers: [PushWish.header: asked])) }
         var settings = try AgentSettings.sample()
         settings.heartbeatPush = setting
-        return HeartbeatPusher(settings: settings, ports: .standIns(http: http), view: view)
+        return HeartbeatPusher(settings: settings, ports: .standIns(http: http, log: log), view: view)
     }
 }

@@ -64,6 +64,52 @@ internal import Testing
         #expect(files.text("/state/outbox/reserve")?.utf8.count == OutboxFolder.reserveBytes)
     }
 
+    @Test("What is told in passing and finds no room keeps nothing off the disk that matters, and mixes no order up")
+    func pastWhatFindsNoRoom() async throws {
+        let outbox = await outbox()
+        files.setCapacity(OutboxFolder.reserveBytes)
+        for kind: ReportKind in [.phase, .failed, .phase, .stopped] { outbox.addSample(kind.rawValue, kind) }
+        await outbox.storeAll()
+        #expect(outbox.diskProblem?.contains("No space left") == true)
+        let all = ["phase", "failed", "phase", "stopped"]
+        #expect(outbox.events.map(\.id) == all)
+        // As after SIGKILL.
+        #expect(await self.outbox().events.map(\.id) == ["failed", "stopped"])
+        files.setCapacity(nil)
+        await outbox.storeAll()
+        #expect(outbox.diskProblem == nil)
+        #expect(await self.outbox().events.map(\.id) == all)
+    }
+
+    @Test("The room that was given up is for what matters alone, and that there is none is said once")
+    func givenUp() async throws {
+        let outbox = await outbox()
+        files.setCapacity(OutboxFolder.reserveBytes)
+        for kind: ReportKind in [.failed, .phase, .stopped, .phase, .agentStarted] {
+            outbox.addSample(kind.rawValue, kind)
+            await outbox.storeAll()
+        }
+        let stored = try files.list("/state/outbox")
+        #expect(stored == ["0000000000000001.json", "0000000000000003.json", "0000000000000005.json"])
+        #expect(log.lines.count == 1)
+    }
+
+    @Test("A number that was told is not used again, whatever the disk took of it")
+    func numberOfUnstored() async throws {
+        let outbox = await outbox()
+        outbox.addSample("a", .ready)
+        await outbox.storeAll()
+        await outbox.forget(outbox.events)
+        files.setFull(true)
+        outbox.addSample("b")
+        await outbox.storeAll()
+        await outbox.forget(outbox.events)
+        files.setFull(false)
+        let next = await self.outbox()
+        next.addSample("c")
+        #expect(next.first?.sequence == 3)
+    }
+
     private static func decisive(files: InMemoryFileStore) async -> Outbox {
         let outbox = Outbox.sample(files: files)
         await outbox.recover()

@@ -7,10 +7,11 @@ extension AgentPorts {
     /// Stand-ins at every port.
     static func standIns(
         http: any HTTPClient, files: any FileStore = InMemoryFileStore(), random: any RandomSource = CountingRandom(),
-        models: InMemoryModels = InMemoryModels(), log: any OperatorLog = CollectingLog()
+        models: InMemoryModels = InMemoryModels(), log: any OperatorLog = CollectingLog(),
+        host: StandInEngineHost = StandInEngineHost()
     ) -> AgentPorts {
         AgentPorts(
-            engineHost: StandInEngineHost(), engineLog: SilentEngineLog(), http: http, files: files,
+            engineHost: host, engineLog: SilentEngineLog(), http: http, files: files,
             fetcher: models, models: models, serviceManager: RecordingServiceManager(),
             portInspector: StandInPortInspector(),
             trafficMeter: BlindTrafficMeter(), clocks: SteppingClocks(), random: random, signer: FixedSigner(), log: log

@@ -11,7 +11,16 @@ package final class InMemoryFileStore: FileStore {
 
         func hasRoom(for count: Int, at path: String) -> Bool {
             guard let capacity else { return !isFull }
-            return files.filter { $0.key != path }.values.reduce(count) { $0 + $1.count } <= capacity && !isFull
+            return used(without: path) + count <= capacity && !isFull
+        }
+
+        var free: UInt64 {
+            if isFull { return 0 }
+            return capacity.map { UInt64(max(0, $0 - used())) } ?? 1 << 40
+        }
+
+        private func used(without path: String = "") -> Int {
+            files.filter { $0.key != path }.values.reduce(0) { $0 + $1.count }
         }
     }
 
@@ -87,5 +96,5 @@ package final class InMemoryFileStore: FileStore {
 
     package func isExecutable(_ path: String) -> Bool { state.withLock { $0.files[path] != nil } }
 
-    package func freeBytes(below folder: String) -> UInt64? { state.withLock { $0.isFull } ? 0 : 1 << 40 }
+    package func freeBytes(below folder: String) -> UInt64? { state.withLock { $0.free } }
 }

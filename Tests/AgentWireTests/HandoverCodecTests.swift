@@ -22,6 +22,23 @@ internal import Testing
         #expect(HandoverCodec.parse(HandoverCodec.render(handover, origin: nil))?.log == .beginning)
     }
 
+    @Test("An assignment that is tried with other settings arrives with both", arguments: [false, true])
+    func changedSettings(isGiven: Bool) throws {
+        var handover = Handover.sample()
+        if isGiven {
+            handover.assignment.streamerConcurrency = 48
+            handover.assignment.givenStreamerSettings = [.concurrency]
+        }
+        let received = handover.assignment
+        let concurrency = SettingChange(setting: .concurrency, from: Int64(received.streamerConcurrency), to: 16)
+        let memory = SettingChange(setting: .memoryLimit, from: received.streamerMemoryLimit, to: 1 << 30)
+        handover.assignment = received.with([concurrency]).with([memory])
+        let found = try #require(HandoverCodec.parse(HandoverCodec.render(handover, origin: nil))?.handover)
+        #expect(found == handover)
+        #expect(found.assignment.streamerConcurrency == 16)
+        #expect(found.assignment.asReceived == received)
+    }
+
     @Test("What is no handover is none", arguments: ["", "{", "[]", "{}", #"{"assignment":{}}"#])
     func garbage(text: String) {
         #expect(HandoverCodec.parse([UInt8](text.utf8)) == nil)

@@ -20,6 +20,8 @@ package struct Assignment: Equatable, Sendable {
     package var streamerMemoryLimit: Int64
     /// Those of the two that somebody has decided; the others may be tuned to the machine.
     package var givenStreamerSettings: Set<StreamerSetting>
+    /// What was asked for, where another try is made with other settings; nil where that is what holds.
+    package var replacedSettings: StreamerSettings?
     /// Fraction of the GPU's memory, 0 < x <= 1.
     package var gpuMemoryUtilization: Double
     package var dtype: String
@@ -65,6 +67,43 @@ extension Assignment {
         same.callbackSecret = callbackSecret
         return same == self
     }
+}
+
+extension Assignment {
+    package var streamerSettings: StreamerSettings {
+        get {
+            StreamerSettings(
+                concurrency: streamerConcurrency, memoryLimit: streamerMemoryLimit, given: givenStreamerSettings)
+        }
+        set {
+            (streamerConcurrency, streamerMemoryLimit) = (newValue.concurrency, newValue.memoryLimit)
+            givenStreamerSettings = newValue.given
+        }
+    }
+
+    /// As the control plane has it, whatever settings it is tried with.
+    package var asReceived: Assignment {
+        guard let replacedSettings else { return self }
+        var received = self
+        received.streamerSettings = replacedSettings
+        received.replacedSettings = nil
+        return received
+    }
+
+    /// With the settings that another one, which asks for the same, has come to be tried with.
+    func tried(like other: Assignment) -> Assignment {
+        var tried = self
+        tried.streamerSettings = other.streamerSettings
+        tried.replacedSettings = other.replacedSettings
+        return tried
+    }
+}
+
+package struct StreamerSettings: Equatable, Sendable {
+    package var concurrency: Int
+    package var memoryLimit: Int64
+    /// See `Assignment.givenStreamerSettings`.
+    package var given: Set<StreamerSetting>
 }
 
 /// The raw value is the field's name.

@@ -12,3 +12,11 @@ package struct FieldFault: Equatable, Hashable, Sendable {
 
     package var description: String { "\(field) \(problem)" }
 }
+
+extension FieldFault {
+    /// One generation is one wish.
+    package static func changedWish(_ generation: Int64) -> FieldFault {
+        FieldFault(
+            field: "generation", problem: "\(generation) says something else than before; a change needs a new one")
+    }
+}

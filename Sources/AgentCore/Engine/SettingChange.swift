@@ -56,8 +56,9 @@ extension SettingChange {
 
 extension Assignment {
     /// Decided from then on: neither the tuner nor a default comes back to it.
-    func with(_ changes: [SettingChange]) -> Assignment {
+    package func with(_ changes: [SettingChange]) -> Assignment {
         changes.reduce(into: self) { assignment, change in
+            if assignment.replacedSettings == nil { assignment.replacedSettings = assignment.streamerSettings }
             assignment.givenStreamerSettings.insert(change.setting)
             switch change.setting {
             case .concurrency: assignment.streamerConcurrency = Int(change.to)

@@ -3,8 +3,9 @@
 extension NodeMachine {
     mutating func assignmentReceived(_ assignment: Assignment, at now: BootInstant) -> [NodeAction] {
         // After an adoption the control plane tells what the earlier agent knew.
-        if assignment == self.assignment { return [] }
+        if assignment == self.assignment?.asReceived { return [] }
         guard assignment.generation > newestGeneration else {
+            if assignment.generation == generation { return assignmentRejected(generation, [.changedWish(generation)]) }
             return [.tell(.staleAssignment(generation: assignment.generation, current: newestGeneration))]
         }
         newestGeneration = assignment.generation
@@ -13,8 +14,8 @@ extension NodeMachine {
             return accept(assignment, at: now)
         case .backoff:
             return [.cancel(.backoff)] + accept(assignment, at: now)
-        case .running(let run) where assignment.brings(newCredentialsFor: run.assignment):
-            return renew(run, assignment)
+        case .running(let run) where assignment.brings(newCredentialsFor: run.assignment.asReceived):
+            return renew(run, assignment.tried(like: run.assignment))
         case .running(let run):
             return follow(run, with: assignment, at: now)
         case .stopping(var stop):

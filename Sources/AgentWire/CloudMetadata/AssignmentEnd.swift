@@ -6,12 +6,12 @@ package enum AssignmentEnd {
     package static let source = "control_plane"
     private static let key = "end"
 
-    /// nil for what is no assignment document. The answer's own Date counts, as everywhere; for a control plane that
+    /// nil for what is no assignment document, or would be another one to another reader. The answer's own Date counts, as everywhere; for a control plane that
     /// sends none this machine's clock has to do (`wallTime`, seconds since 1970): an end in an hour, or one that never
     /// comes, must not be taken for one at once.
     package static func finding(in response: MetadataResponse, wallTime: Double) -> SourceFinding? {
-        guard response.status == 200, let document = try? JSONValue.parse(response.body),
-            document["generation"]?.integerValue != nil
+        guard response.status == 200, let document = try? JSONValue.parseUnambiguous(response.body),
+            document["generation"]?.integerValue ?? 0 > 0
         else { return nil }
         guard let end = document[key], end != .null else { return .over(key: key) }
         guard let at = end["at"]?.stringValue, let seconds = TimeText.parse(at) else { return nil }

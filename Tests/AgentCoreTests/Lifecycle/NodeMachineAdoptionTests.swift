@@ -54,6 +54,17 @@ internal import Testing
         #expect(script.on(.proved(generation: 4)).contains(.terminateEngine))
     }
 
+    @Test("What the earlier agent tried with other settings is no news either; a change under its number is refused")
+    func knownAssignments() {
+        var handover = Handover.sample(generation: 3, phases: Self.loaded)
+        handover.assignment = handover.assignment.with([SettingChange(setting: .concurrency, from: 32, to: 16)])
+        var (script, _) = Self.adopted(handover)
+        #expect(script.on(.assignmentReceived(.sample(generation: 3))) == [])
+        let actions = script.on(.assignmentReceived(.sample(generation: 3, model: "acme/other")))
+        #expect(actions.contains(.report(.rejected(3, [.changedWish(3)]))))
+        #expect(script.state == "loading")
+    }
+
     @Test("An engine that ended while no agent was there is told as failed and started again")
     func endedMeanwhile() {
         var (script, _) = Self.adopted(.sample(phases: Self.loaded), pid: nil)

@@ -3,12 +3,22 @@ internal import AgentTestKit
 internal import Testing
 
 @Suite struct NodeMachineAssignmentTests {
-    @Test("An older or equal generation never acts", arguments: [1, 2])
-    func stale(generation: Int64) {
+    @Test("An older generation never acts")
+    func stale() {
         var script = MachineScript(MachineScript.booted)
         script.on(.assignmentReceived(.sample(generation: 2)))
-        let actions = script.on(.assignmentReceived(.sample(generation: generation, model: "other/model")))
-        #expect(actions == [.tell(.staleAssignment(generation: generation, current: 2))])
+        let actions = script.on(.assignmentReceived(.sample(generation: 1, model: "other/model")))
+        #expect(actions == [.tell(.staleAssignment(generation: 1, current: 2))])
+        #expect(script.machine.assignment?.model == "acme/tiny-llama")
+    }
+
+    @Test("A generation is one wish: what says something else under it is refused, once")
+    func changedWish() {
+        var script = MachineScript(MachineScript.booted)
+        script.on(.assignmentReceived(.sample(generation: 2)))
+        let other = NodeEvent.assignmentReceived(.sample(generation: 2, model: "other/model"))
+        #expect(script.on(other).contains(.report(.rejected(2, [.changedWish(2)]))))
+        #expect(script.on(other) == [])
         #expect(script.machine.assignment?.model == "acme/tiny-llama")
     }
 
@@ -38,6 +48,36 @@ internal import Testing
         script.on(.failureExplained(FailureReport(.engineDied, message: "died")))
         #expect(script.on(.engineGone).arms(.backoff) != nil)
         #expect(script.on(.timerFired(.backoff)).contains(.prepare(renewed)))
+    }
+
+    @Test("New credentials end no engine that serves with other settings than it was to, and those stay")
+    func newCredentialsAfterChange() throws {
+        var script = MachineScript(MachineScript.loading + Self.outOfMemory)
+        let tried = try #require(script.machine.assignment)
+        #expect(tried.streamerConcurrency == 16)
+        for event in MachineScript.serving.dropFirst(MachineScript.preparing.count) { script.on(event) }
+        #expect(script.state == "serving")
+        var renewed = Assignment.sample(generation: 2)
+        renewed.store.secretAccessKey = Secret("another")
+        let actions = script.on(.assignmentReceived(renewed))
+        let now = try #require(script.machine.assignment)
+        #expect(actions.contains(.renewCredentials(now)))
+        #expect(script.state == "serving")
+        #expect(now.streamerConcurrency == 16)
+        #expect(now.asReceived == renewed)
+        #expect(script.on(.assignmentReceived(renewed)) == [])
+    }
+
+    private static let outOfMemory: [NodeEvent] = [
+        .engineExited(.exited(code: 1)), .failureExplained(FailureReport(.hostOutOfMemory, message: "killed")),
+        .engineGone, .timerFired(.backoff),
+    ]
+
+    @Test("A start over with nothing new in it is a new start, with the settings that were asked for")
+    func sameAgain() throws {
+        var script = MachineScript(MachineScript.loading + Self.outOfMemory)
+        script.on(.prepared(generation: 1))
+        #expect(script.on(.assignmentReceived(.sample(generation: 2))).contains(.prove(.sample(generation: 2))))
     }
 
     @Test("New credentials for another model are another assignment")
