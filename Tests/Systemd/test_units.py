@@ -9,7 +9,7 @@ import pytest
 from conftest import MakeNode
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, LOG, SPARE, Node, ask, assignment
+from node import AGENT, ENGINE, ENGINE_LOG, GPU, GUARD, LOG, SPARE, Node, ask, assignment
 from scripted_control_plane import ScriptedControlPlane
 
 # Ratchets: only ever down. Most agents that are shipped with distributions stand above 9.
@@ -20,6 +20,11 @@ EXPOSURE = {
     "crosslogic-enginectl@.service": 0.9,
     "crosslogic-gpu-memory.service": 1.1,
 }
+
+OFTEN = [
+    *(AGENT, ENGINE, SPARE, GUARD, ENGINE_LOG, *GPU),
+    *("crosslogic-caches@pack.service", "crosslogic-read-ahead.service", "crosslogic-read-ahead-record.service"),
+]
 
 
 def test_systemd_finds_no_fault_with_them(node: Node) -> None:
@@ -85,6 +90,19 @@ def test_trap_in_tmp_is_neither_followed_nor_written(
     node.start_and_serve()
     assert node.machine.run("cat", "/etc/victim").out == "untouched\n"
     assert node.machine.run("readlink", "/tmp/vllm.log").out.strip() == str(LOG)
+
+
+def test_what_each_start_of_an_engine_wants_is_started_as_often(node: Node) -> None:
+    """The default of systemd refuses the sixth start within ten seconds, and the trap in /tmp would stay."""
+    node.machine.shell(f"for i in 1 2 3 4 5 6 7; do systemctl start {ENGINE_LOG} {GPU[0]} || exit 1; done")
+    node.machine.shell("rm -f /tmp/vllm.log; echo mine >/tmp/vllm.log")
+    node.systemctl("start", ENGINE_LOG)
+    assert node.machine.run("readlink", "/tmp/vllm.log").out.strip() == str(LOG)
+
+
+@pytest.mark.parametrize("unit", OFTEN)
+def test_nothing_that_is_started_often_has_a_limit(node: Node, unit: str) -> None:
+    assert node.machine.property(unit, "StartLimitIntervalUSec") == "0"
 
 
 def test_edits_by_drop_in_are_respected(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
