@@ -79,6 +79,15 @@ def test_log_is_in_tmp_for_whoever_looks_there(node: Node, stack: Stack, plane: 
     assert private == "yes"
 
 
+def test_log_may_be_named_as_people_see_it(make_node: MakeNode, stack: Stack, plane: ScriptedControlPlane) -> None:
+    """In the agent's own /tmp there is none."""
+    node = make_node(CROSSLOGIC_ENGINE_LOG="/tmp/vllm.log")
+    plane.assign(**assignment(stack))
+    node.start_and_serve()
+    # Nothing but the log tells of these.
+    assert {"engine_config", "weights_done"} <= set(node.phases())
+
+
 @pytest.mark.parametrize("trap", ["ln -s /etc/victim", "echo mine >", "mkfifo", "mkdir", "ln /etc/victim"])
 def test_trap_in_tmp_is_neither_followed_nor_written(
     node: Node, stack: Stack, plane: ScriptedControlPlane, trap: str
