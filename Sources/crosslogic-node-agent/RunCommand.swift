@@ -37,8 +37,7 @@ struct RunCommand: AsyncParsableCommand {
         do {
             settings = try source.load()
         } catch {
-            Self.complain(error.faults)
-            throw AgentExit.badSettings
+            throw Self.refuse(.badSettings(error.faults))
         }
         let log = AgentLogs.standard()
         defer { log.drain() }
@@ -92,23 +91,35 @@ struct RunCommand: AsyncParsableCommand {
             try LinuxFileStore().createFolders(settings.runtimeFolder)
             return try AgentLock.acquire(path)
         } catch AgentLock.Refusal.held(let pid) {
-            Complaint.say("another agent runs here (pid \(pid.map(String.init) ?? "unknown"), it holds \(path))")
-            throw AgentExit.unavailable
+            throw Self.refuse(.anotherAgent(pid: pid, lock: path))
         } catch AgentLock.Refusal.failed(let failure) {
-            Self.complain([FieldFault(field: "CROSSLOGIC_RUNTIME_DIR", problem: failure.message)])
-            throw AgentExit.badSettings
+            throw Self.refuse(.badRuntimeFolder(failure))
         } catch let failure as FileFailure {
-            Self.complain([FieldFault(field: "CROSSLOGIC_RUNTIME_DIR", problem: failure.message)])
-            throw AgentExit.badSettings
+            throw Self.refuse(.badRuntimeFolder(failure))
         }
     }
 
-    private static func complain(_ faults: [FieldFault]) {
-        for fault in faults { Complaint.say(fault.description) }
-        // `systemctl status` shows this line long after the journal has scrolled.
+    /// Tells whoever started it, and returns what to exit with.
+    private static func refuse(_ refusal: StartRefusal) -> ExitCode {
+        if let journal = AgentLogs.journal() {
+            for entry in refusal.entries { journal.write(entry) }
+            journal.drain()
+        } else {
+            for line in refusal.lines { Complaint.say(line) }
+        }
         let service = NotifySocket()
-        service.notify("STATUS=bad settings: \(faults.map(\.description).joined(separator: "; "))\nERRNO=22")
+        service.notify(refusal.notification)
         service.drain()
+        return switch refusal {
+        case .badSettings: AgentExit.badSettings
+        case .anotherAgent: AgentExit.unavailable
+        }
+    }
+}
+
+extension StartRefusal {
+    fileprivate static func badRuntimeFolder(_ failure: FileFailure) -> StartRefusal {
+        .badSettings([FieldFault(field: "CROSSLOGIC_RUNTIME_DIR", problem: failure.message)])
     }
 }
 

@@ -132,6 +132,25 @@ def test_bad_settings_end_it_once_with_78_and_a_word_that_helps(node: Node) -> N
     assert facts["ExecMainStatus"] == "78"
     assert "CROSSLOGIC_ENGINE_PORT" in facts["StatusText"]
     assert facts["NRestarts"] == "0"
+    node.machine.run("journalctl", "--update-catalog")
+    said = node.machine.journal("-x", "-u", AGENT)
+    assert "CROSSLOGIC_ENGINE_PORT is" in said
+    assert "Correct the setting in /etc/crosslogic/node-agent.env" in said
+
+
+def test_another_agent_ends_it_once_with_69_and_a_word_that_helps(node: Node) -> None:
+    lock = "/run/crosslogic/agent.lock"
+    node.machine.run(
+        "systemd-run", "--unit=other", "--uid=crosslogic", "--gid=crosslogic", "flock", lock, "sleep", "infinity"
+    )
+    wait_for("the lock is held", lambda: node.machine.run("flock", "-n", lock, "true", check=False).code != 0, 10)
+    node.start()
+    wait_for("the unit has failed", lambda: node.machine.property(AGENT, "ActiveState") == "failed", 10)
+    facts = node.machine.show(AGENT, "ExecMainStatus", "StatusText", "StatusErrno", "NRestarts")
+    assert (facts["ExecMainStatus"], facts["StatusErrno"], facts["NRestarts"]) == ("69", "16", "0")
+    assert facts["StatusText"].startswith("another agent runs here")
+    node.machine.run("journalctl", "--update-catalog")
+    assert "Stop the other one, which was most likely started by hand" in node.machine.journal("-x", "-u", AGENT)
 
 
 def test_environment_that_the_agent_writes_reaches_nothing_that_runs_as_root(
