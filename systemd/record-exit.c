@@ -1,5 +1,6 @@
-// ExecStopPost= of the engine's two units: writes down how it ended, for an agent that may not have been there to see it.
-// record-exit FILE: its name in /var/lib/crosslogic.
+// ExecStopPost= of the engine's two units: writes down how it ended, for an agent that may not have been there to see it,
+// and forgets the environment that it was started with (take-environment).
+// record-exit FILE ENVIRONMENT: their names in /var/lib/crosslogic and /run/crosslogic-environment.
 //
 // It has all the rights of root, and its environment is the engine's, which the agent writes: linked statically, so that
 // no LD_… of it is heeded, and what it executes gets an environment of its own.
@@ -19,6 +20,7 @@
 
 static const char folder[] = "/var/lib/crosslogic";
 static const char executed[] = "/run/crosslogic/engine.execution";
+static const char environments[] = "/run/crosslogic-environment";
 
 // A variable that PID 1 sets, all of it words and numbers. Empty for one that is anything else.
 static const char *word(const char *name) {
@@ -100,18 +102,27 @@ static int record(const char *name) {
 // Which of the two units is the engine, the agent has written down. The end of one that only waited changes nothing.
 static int was_engine(void) {
     char engine[64] = "";
-    FILE *file = fopen(executed, "re");
+    // The folder is the agent's: a FIFO there must not hold this up.
+    int descriptor = open(executed, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "r");
     if (file == NULL) return 1;
     if (fscanf(file, "%63s", engine) != 1) engine[0] = '\0';
     fclose(file);
     return engine[0] == '\0' || strcmp(engine, word("INVOCATION_ID")) == 0;
 }
 
+static void forget(const char *name) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", environments, name);
+    if (unlink(path) != 0 && errno != ENOENT) fprintf(stderr, "%s: %s\n", path, strerror(errno));
+}
+
 int main(int count, char **arguments) {
-    if (count != 2 || strchr(arguments[1], '/') != NULL) {
-        fprintf(stderr, "usage: record-exit FILE\n");
+    if (count != 3 || strchr(arguments[1], '/') != NULL || strchr(arguments[2], '/') != NULL) {
+        fprintf(stderr, "usage: record-exit FILE ENVIRONMENT\n");
         return 64;
     }
+    forget(arguments[2]);
     if (record(arguments[1]) != 0) {
         fprintf(stderr, "%s/%s: %s\n", folder, arguments[1], strerror(errno));
         return 1;

@@ -39,6 +39,13 @@ enum MessageID {
         }
     }
 
+    static func of(_ refusal: StartRefusal) -> String {
+        switch refusal {
+        case .badSettings: "6f0c5d83a1be4f5e9a27d46c8b1e3072"
+        case .anotherAgent: "b3d97e2405c84d1fa6510f8e7c2294ab"
+        }
+    }
+
     /// One for each class, so that `journalctl -x` tells the remedy.
     static func of(_ failure: FailureClass) -> String {
         switch failure {

@@ -12,7 +12,7 @@ struct RunCommand: AsyncParsableCommand {
             CROSSLOGIC_NODE_TOKEN_FILE, or the systemd credential node-token).
 
             Optional, with their defaults: CROSSLOGIC_ENGINE (searched), CROSSLOGIC_ENGINE_ARGS, \
-            CROSSLOGIC_ENGINE_LOG=/tmp/vllm.log, CROSSLOGIC_ENGINE_ADDRESS=0.0.0.0, CROSSLOGIC_ENGINE_PORT=8000, \
+            CROSSLOGIC_ENGINE_LOG=/tmp/vllm.log (with systemd, what the engine's unit writes), CROSSLOGIC_ENGINE_ADDRESS=0.0.0.0, CROSSLOGIC_ENGINE_PORT=8000, \
             CROSSLOGIC_HEARTBEAT_LISTEN=127.0.0.1:9400, CROSSLOGIC_HEARTBEAT_TOKEN, CROSSLOGIC_HEARTBEAT_TLS_CERTIFICATE, \
             CROSSLOGIC_HEARTBEAT_TLS_KEY, CROSSLOGIC_HEARTBEAT_PUSH=asked (or on, off), \
             CROSSLOGIC_STATE_DIR=/var/lib/crosslogic, CROSSLOGIC_RUNTIME_DIR=/run/crosslogic, \
@@ -37,8 +37,7 @@ struct RunCommand: AsyncParsableCommand {
         do {
             settings = try source.load()
         } catch {
-            Self.complain(error.faults)
-            throw AgentExit.badSettings
+            throw Self.refuse(.badSettings(error.faults))
         }
         let log = AgentLogs.standard()
         defer { log.drain() }
@@ -92,23 +91,35 @@ struct RunCommand: AsyncParsableCommand {
             try LinuxFileStore().createFolders(settings.runtimeFolder)
             return try AgentLock.acquire(path)
         } catch AgentLock.Refusal.held(let pid) {
-            Complaint.say("another agent runs here (pid \(pid.map(String.init) ?? "unknown"), it holds \(path))")
-            throw AgentExit.unavailable
+            throw Self.refuse(.anotherAgent(pid: pid, lock: path))
         } catch AgentLock.Refusal.failed(let failure) {
-            Self.complain([FieldFault(field: "CROSSLOGIC_RUNTIME_DIR", problem: failure.message)])
-            throw AgentExit.badSettings
+            throw Self.refuse(.badRuntimeFolder(failure))
         } catch let failure as FileFailure {
-            Self.complain([FieldFault(field: "CROSSLOGIC_RUNTIME_DIR", problem: failure.message)])
-            throw AgentExit.badSettings
+            throw Self.refuse(.badRuntimeFolder(failure))
         }
     }
 
-    private static func complain(_ faults: [FieldFault]) {
-        for fault in faults { Complaint.say(fault.description) }
-        // `systemctl status` shows this line long after the journal has scrolled.
+    /// Tells whoever started it, and returns what to exit with.
+    private static func refuse(_ refusal: StartRefusal) -> ExitCode {
+        if let journal = AgentLogs.journal() {
+            for entry in refusal.entries { journal.write(entry) }
+            journal.drain()
+        } else {
+            for line in refusal.lines { Complaint.say(line) }
+        }
         let service = NotifySocket()
-        service.notify("STATUS=bad settings: \(faults.map(\.description).joined(separator: "; "))\nERRNO=22")
+        service.notify(refusal.notification)
         service.drain()
+        return switch refusal {
+        case .badSettings: AgentExit.badSettings
+        case .anotherAgent: AgentExit.unavailable
+        }
+    }
+}
+
+extension StartRefusal {
+    fileprivate static func badRuntimeFolder(_ failure: FileFailure) -> StartRefusal {
+        .badSettings([FieldFault(field: "CROSSLOGIC_RUNTIME_DIR", problem: failure.message)])
     }
 }
 

@@ -44,7 +44,8 @@ struct SettingsSource: ParsableArguments {
         let tokenFile = Self.tokenFile(environment, &faults)
         do throws(SettingsFaults) {
             var settings = try AgentSettings(environment: environment, tokenFile: tokenFile)
-            settings.engineHost = settings.engineHost ?? (SystemdEngineHost.isAvailable ? .systemd : .child)
+            let host = settings.engineHost ?? (SystemdEngineHost.isAvailable ? .systemd : .child)
+            if let fault = settings.choose(engineHost: host) { faults.append(fault) }
             if settings.engineHost == .systemd, !SystemdEngineHost.isAvailable {
                 let door = SystemdEngineHost.standardPath
                 let problem = "is systemd, but there is no \(door); start crosslogic-enginectl.socket or set child"

@@ -57,6 +57,24 @@ internal import Testing
         }
     }
 
+    @Test("With systemd the log is where the engine's unit writes it, and never in a /tmp that the agent has to itself")
+    func engineLog() throws {
+        let unit = "/var/log/crosslogic/vllm.log"
+        for (host, path, expected, isFault) in [
+            (.child, nil, "/tmp/vllm.log", false), (.child, "/tmp/a.log", "/tmp/a.log", false),
+            (.systemd, nil, unit, false), (.systemd, "/tmp/vllm.log", unit, false),
+            (.systemd, "/srv/a", "/srv/a", false),
+            (.systemd, "/tmp/a.log", "/tmp/a.log", true), (.systemd, "/var/tmp/a.log", "/var/tmp/a.log", true),
+        ] as [(AgentSettings.EngineHostChoice, String?, String, Bool)] {
+            let own = path.map { ["CROSSLOGIC_ENGINE_LOG": $0] } ?? [:]
+            var settings = try AgentSettings(environment: Self.required.merging(own) { $1 }, tokenFile: nil)
+            let fault = settings.choose(engineHost: host)
+            #expect(settings.engineHost == host)
+            #expect(settings.engineLog == expected)
+            #expect(fault?.field == (isFault ? "CROSSLOGIC_ENGINE_LOG" : nil))
+        }
+    }
+
     @Test("The engine's address is an IP address, the authority's file an absolute path")
     func otherFormats() {
         #expect(faults("CROSSLOGIC_ENGINE_ADDRESS", "localhost") == ["CROSSLOGIC_ENGINE_ADDRESS"])

@@ -28,6 +28,11 @@ internal import Testing
         id: "n1", kind: .terminate, source: "aws", firstSeenAt: BootInstant(nanoseconds: 0),
         deadline: BootInstant(nanoseconds: 1), word: "")
 
+    private static let refusals: [StartRefusal] = [
+        .badSettings([FieldFault(field: "A", problem: "is bad"), FieldFault(field: "B", problem: "is missing")]),
+        .anotherAgent(pid: 7, lock: "/run/lock"),
+    ]
+
     private static func entries() throws -> [String: String] {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -45,7 +50,7 @@ internal import Testing
     @Test("Each message has an id of its own, and each id one entry in the catalog")
     func everyMessage() throws {
         let failures = FailureClass.allCases.map(MessageID.of)
-        let ids = Self.messages.map(MessageID.of) + failures
+        let ids = Self.messages.map(MessageID.of) + failures + Self.refusals.map(MessageID.of)
         #expect(Set(ids).count == ids.count)
         let entries = try Self.entries()
         #expect(Set(entries.keys) == Set(ids))
@@ -59,6 +64,18 @@ internal import Testing
         #expect(entry.contains(failure.summary))
         #expect(entry.contains(failure.remedy))
         #expect(entry.contains(": \(failure.rawValue)\n"))
+    }
+
+    @Test("A refusal to start is told with its id, a line for each thing to do, and to systemd in one")
+    func refusals() {
+        #expect(Self.refusals[0].entries.map(\.text) == ["A is bad", "B is missing"])
+        #expect(Self.refusals[0].notification == "STATUS=bad settings: A is bad; B is missing\nERRNO=22")
+        let other = "another agent runs here (pid 7, it holds /run/lock)"
+        #expect(Self.refusals[1].entries.map(\.text) == [other])
+        #expect(Self.refusals[1].notification == "STATUS=\(other)\nERRNO=16")
+        for refusal in Self.refusals {
+            #expect(refusal.entries.allSatisfy { $0.level == .error && $0.messageID == MessageID.of(refusal) })
+        }
     }
 
     @Test("An entry carries what a journal is searched by")

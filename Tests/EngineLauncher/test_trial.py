@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -59,6 +60,18 @@ def test_the_first_start_of_all_forks_from_what_the_installation_has_recorded(se
     first = serving.start()
     assert [line.partition(",")[0] for line in first.said] == ["preload"]
     assert first.report["core"]["was_there"]
+
+
+def test_an_installation_leaves_nothing_in_the_launchers_folder(serving: Installation, tmp_path: Path) -> None:
+    """As `crosslogic-install-engine` runs it, which may write there."""
+    launcher = tmp_path / "launcher"
+    shutil.copytree(LAUNCHER, launcher, ignore=shutil.ignore_patterns("__pycache__"))
+    python, _, *rest = command(serving)
+    ran = subprocess.run(
+        [python, "-B", launcher, *rest], env=serving.variables, capture_output=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0
+    assert list(launcher.rglob("__pycache__")) == []
 
 
 def test_what_may_not_be_preloaded_is_found_at_the_installation(serving: Installation) -> None:

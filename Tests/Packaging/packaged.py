@@ -12,7 +12,7 @@ from crosslogic.booted import Ran
 from crosslogic.engine import Engine
 from crosslogic.machine import Bind
 from crosslogic.stack import Stack
-from node import ENGINE, Node
+from node import ENGINE, SETTINGS, Node
 
 PACKAGE = "crosslogic-node-agent"
 SHELF = Path("/srv/packages")
@@ -95,12 +95,15 @@ class PackagedNode(Node):
         return self.main_pid(ENGINE), self.machine.property(ENGINE, "InvocationID")
 
 
-def repacked(package: Path, version: str) -> Path:
-    """The same under another version: the next release."""
+def repacked(package: Path, version: str, settings: str = "") -> Path:
+    """The same under another version, with more in its settings' file: the next release."""
     tree = package.parent / f"tree-{version}"
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
     control = tree / "DEBIAN" / "control"
     control.write_text(re.sub(r"(?m)^Version: .*$", f"Version: {version}", control.read_text()))
+    if settings:
+        conffile = tree / SETTINGS.relative_to("/")
+        conffile.write_text(conffile.read_text() + settings)
     target = package.parent / f"{PACKAGE}_{version}.deb"
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, target], check=True, stdout=subprocess.DEVNULL

@@ -66,6 +66,12 @@ def test_versions_are_the_proven_ones(site: Site) -> None:
     assert site.runs_of_pip() == []
 
 
+def test_launcher_leaves_no_bytecode_in_the_packages_folder(site: Site) -> None:
+    recording = [line for line in site.install("--dry-run").stdout.splitlines() if "engine-launcher record" in line]
+    assert len(recording) == 1
+    assert f"{site.prefix}-0.32.0-cuda-streamer-0.17.0/bin/python -B " in recording[0]
+
+
 def test_second_run_does_nothing(site: Site) -> None:
     first = site.install()
     assert first.returncode == 0, first.stderr

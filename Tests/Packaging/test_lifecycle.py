@@ -103,6 +103,19 @@ def test_upgrade_keeps_the_engine_and_removal_ends_it_and_purge_leaves_nothing(
     check_accounts(node, accounts)
 
 
+def test_bytecode_of_the_launcher_goes_with_it(node: PackagedNode, deb: Path) -> None:
+    """As left by somebody who has run it as root."""
+    files = node.written()
+    node.install(deb)
+    folder = "/usr/lib/crosslogic/engine-launcher"
+    importing = f"import sys; sys.path.insert(0, '{folder}'); import crosslogic_launcher.report"
+    node.machine.run("env", "-u", "PYTHONDONTWRITEBYTECODE", "python3", "-c", importing)
+    assert f"{folder}/crosslogic_launcher/__pycache__" in node.written()
+    said = node.purge()
+    assert "not empty" not in said.err
+    assert node.written() - files == set()
+
+
 def check_accounts(node: PackagedNode, before: dict[str, list[str]]) -> None:
     """The users stay, as is the custom in Debian, and nobody can log in as one."""
     new = {name: sorted(set(lines) - set(before[name])) for name, lines in node.accounts().items()}

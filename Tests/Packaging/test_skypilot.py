@@ -15,7 +15,7 @@ from crosslogic.console import Console
 from crosslogic.paths import ROOT, SCRIPTS
 from crosslogic.stack import Stack
 from node import AGENT, SETTINGS, assignment
-from packaged import PackagedNode
+from packaged import PackagedNode, repacked
 from scripted_control_plane import ScriptedControlPlane
 
 TASK = ROOT / "packaging" / "skypilot" / "node.yaml"
@@ -79,6 +79,25 @@ def test_its_last_step_starts_the_node(
     assert "first_token" in ran.out
     assert node.is_active(AGENT)
     assert node.mode(SETTINGS) == "600 0:0"
+
+
+def test_newer_package_on_the_same_cluster_asks_nobody_and_keeps_the_settings(
+    node: PackagedNode, deb: Path, stack: Stack, plane: ScriptedControlPlane
+) -> None:
+    """As apt hands them to dpkg. There is nobody to answer: without them this ends at the question."""
+    options = [f"--{name}" for name in re.findall(r"Dpkg::Options::=--(\S+)", block("setup"))]
+    plane.assign(**assignment(stack))
+    node.install(deb)
+    node.configure()
+    node.systemctl("restart", "--no-block", AGENT)
+    node.wait_for_state("serving")
+    engine = node.engine_invocation()
+    newer = repacked(deb, "99.1", settings="# Something new.\n")
+    node.install(newer, *options)
+    assert node.version() == "99.1"
+    assert node.machine.path(SETTINGS).read_text() == node.env_file()
+    node.wait_for_state("serving")
+    assert node.engine_invocation() == engine
 
 
 def test_its_last_step_fails_with_the_setting_that_is_wrong(node: PackagedNode, deb: Path) -> None:

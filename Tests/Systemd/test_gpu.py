@@ -5,8 +5,14 @@ There is no GPU here: a stand-in says what nvidia-smi is known to print.
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
 import time
+from pathlib import Path
 
+from crosslogic.paths import ROOT
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from node import DOOR, Node, ask, assignment
@@ -88,6 +94,32 @@ def test_driver_that_hangs_holds_up_nothing(node: Node, stack: Stack, plane: Scr
     plane.assign(**assignment(stack, generation=2))
     plane.wait_for_event("ready", 30, after=1)
     node.systemctl("stop", "crosslogic-node-agent.service")
+
+
+def test_there_is_never_a_second_look_beside_one_that_nothing_can_end(tmp_path: Path) -> None:
+    began, hangs = tmp_path / "began", tmp_path / "hangs"
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text(f"#!/bin/sh\necho $$ >>{began}\nexec sleep infinity\n")
+    smi.chmod(0o755)
+    script = shutil.copy(ROOT / "systemd" / "libexec" / "read-gpu-memory", tmp_path)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with hangs.open("w") as output, subprocess.Popen([script], env=environment, stdout=output) as first:
+        pid = int(wait_for("a look", lambda: began.exists() and began.read_text(), 10))
+        # What PID 1 can end, it has ended.
+        first.kill()
+        first.wait()
+        again = subprocess.run([script], env=environment, capture_output=True, text=True, check=False, timeout=20)
+        assert (again.returncode, again.stdout) == (1, "")
+        assert began.read_text() == f"{pid}\n"
+        os.kill(pid, signal.SIGKILL)
+    # Once it has come back from the driver, there may be the next one.
+    smi.write_text("#!/bin/sh\necho 1, 2\n")
+
+    def look() -> bool:
+        ran = subprocess.run([script], env=environment, capture_output=True, text=True, check=False, timeout=20)
+        return ran.stdout.startswith("gpu 1, 2\n")
+
+    wait_for("the next look", look, 10)
 
 
 def test_garbage_is_no_answer(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:

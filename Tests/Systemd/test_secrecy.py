@@ -28,7 +28,8 @@ def test_no_secret_is_where_others_can_read(node: Node, stack: Stack, plane: Scr
         "command lines": node.machine.shell("cat /proc/[0-9]*/cmdline", check=False).out,
         "arguments": node.machine.run("cat", "/run/crosslogic/engine.argv").out,
         "readable files": node.machine.shell(
-            "runuser -u nobody -- grep -rs . /run/crosslogic /var/lib/crosslogic /var/log/crosslogic /etc/crosslogic",
+            "runuser -u nobody -- grep -rs . /run/crosslogic /run/crosslogic-environment /var/lib/crosslogic"
+            " /var/log/crosslogic /etc/crosslogic",
             check=False,
         ).out,
         "environments": node.machine.shell(

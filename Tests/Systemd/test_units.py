@@ -9,7 +9,7 @@ import pytest
 from conftest import MakeNode
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from node import AGENT, ENGINE, LOG, SPARE, Node, ask, assignment
+from node import AGENT, ENGINE, ENGINE_LOG, GPU, GUARD, LOG, SPARE, Node, ask, assignment
 from scripted_control_plane import ScriptedControlPlane
 
 # Ratchets: only ever down. Most agents that are shipped with distributions stand above 9.
@@ -20,6 +20,11 @@ EXPOSURE = {
     "crosslogic-enginectl@.service": 0.9,
     "crosslogic-gpu-memory.service": 1.1,
 }
+
+OFTEN = [
+    *(AGENT, ENGINE, SPARE, GUARD, ENGINE_LOG, *GPU),
+    *("crosslogic-caches@pack.service", "crosslogic-read-ahead.service", "crosslogic-read-ahead-record.service"),
+]
 
 
 def test_systemd_finds_no_fault_with_them(node: Node) -> None:
@@ -74,6 +79,15 @@ def test_log_is_in_tmp_for_whoever_looks_there(node: Node, stack: Stack, plane: 
     assert private == "yes"
 
 
+def test_log_may_be_named_as_people_see_it(make_node: MakeNode, stack: Stack, plane: ScriptedControlPlane) -> None:
+    """In the agent's own /tmp there is none."""
+    node = make_node(CROSSLOGIC_ENGINE_LOG="/tmp/vllm.log")
+    plane.assign(**assignment(stack))
+    node.start_and_serve()
+    # Nothing but the log tells of these.
+    assert {"engine_config", "weights_done"} <= set(node.phases())
+
+
 @pytest.mark.parametrize("trap", ["ln -s /etc/victim", "echo mine >", "mkfifo", "mkdir", "ln /etc/victim"])
 def test_trap_in_tmp_is_neither_followed_nor_written(
     node: Node, stack: Stack, plane: ScriptedControlPlane, trap: str
@@ -85,6 +99,19 @@ def test_trap_in_tmp_is_neither_followed_nor_written(
     node.start_and_serve()
     assert node.machine.run("cat", "/etc/victim").out == "untouched\n"
     assert node.machine.run("readlink", "/tmp/vllm.log").out.strip() == str(LOG)
+
+
+def test_what_each_start_of_an_engine_wants_is_started_as_often(node: Node) -> None:
+    """The default of systemd refuses the sixth start within ten seconds, and the trap in /tmp would stay."""
+    node.machine.shell(f"for i in 1 2 3 4 5 6 7; do systemctl start {ENGINE_LOG} {GPU[0]} || exit 1; done")
+    node.machine.shell("rm -f /tmp/vllm.log; echo mine >/tmp/vllm.log")
+    node.systemctl("start", ENGINE_LOG)
+    assert node.machine.run("readlink", "/tmp/vllm.log").out.strip() == str(LOG)
+
+
+@pytest.mark.parametrize("unit", OFTEN)
+def test_nothing_that_is_started_often_has_a_limit(node: Node, unit: str) -> None:
+    assert node.machine.property(unit, "StartLimitIntervalUSec") == "0"
 
 
 def test_edits_by_drop_in_are_respected(node: Node, stack: Stack, plane: ScriptedControlPlane) -> None:
@@ -105,6 +132,25 @@ def test_bad_settings_end_it_once_with_78_and_a_word_that_helps(node: Node) -> N
     assert facts["ExecMainStatus"] == "78"
     assert "CROSSLOGIC_ENGINE_PORT" in facts["StatusText"]
     assert facts["NRestarts"] == "0"
+    node.machine.run("journalctl", "--update-catalog")
+    said = node.machine.journal("-x", "-u", AGENT)
+    assert "CROSSLOGIC_ENGINE_PORT is" in said
+    assert "Correct the setting in /etc/crosslogic/node-agent.env" in said
+
+
+def test_another_agent_ends_it_once_with_69_and_a_word_that_helps(node: Node) -> None:
+    lock = "/run/crosslogic/agent.lock"
+    node.machine.run(
+        "systemd-run", "--unit=other", "--uid=crosslogic", "--gid=crosslogic", "flock", lock, "sleep", "infinity"
+    )
+    wait_for("the lock is held", lambda: node.machine.run("flock", "-n", lock, "true", check=False).code != 0, 10)
+    node.start()
+    wait_for("the unit has failed", lambda: node.machine.property(AGENT, "ActiveState") == "failed", 10)
+    facts = node.machine.show(AGENT, "ExecMainStatus", "StatusText", "StatusErrno", "NRestarts")
+    assert (facts["ExecMainStatus"], facts["StatusErrno"], facts["NRestarts"]) == ("69", "16", "0")
+    assert facts["StatusText"].startswith("another agent runs here")
+    node.machine.run("journalctl", "--update-catalog")
+    assert "Stop the other one, which was most likely started by hand" in node.machine.journal("-x", "-u", AGENT)
 
 
 def test_environment_that_the_agent_writes_reaches_nothing_that_runs_as_root(

@@ -97,6 +97,8 @@ class Trial:
             "VLLM_NO_USAGE_STATS": "1",
             "HF_HUB_OFFLINE": "1",
             "PYTHONUNBUFFERED": "1",
+            # Run by root, it would leave bytecode in the launcher's own folder.
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
         kept = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
         return {name: os.environ[name] for name in kept if name in os.environ} | own

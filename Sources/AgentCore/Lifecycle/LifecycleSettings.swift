@@ -30,7 +30,7 @@ package struct LifecycleSettings: Equatable, Sendable {
     package var canaryAttempts = 3
     /// How often systemd is asked for more time while the start moves.
     package var keepAlive = Duration.seconds(20)
-    /// A start that has neither used CPU time nor said anything for this long does not move.
+    /// A start without a sign of life is given more time by systemd for at least this long.
     package var stillness = Duration.seconds(60)
     /// A start that shows no sign of life at all for this long is ended; zero lets it stand.
     package var stallAfter = Duration.seconds(60)

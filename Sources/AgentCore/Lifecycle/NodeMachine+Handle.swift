@@ -84,19 +84,25 @@ extension NodeMachine {
         }
     }
 
-    /// Extends the start for as long as the node is not ready, and while a start runs only if it moves.
+    /// Extends the start for as long as the node is not ready, and while a start runs only for as long as it may stand
+    /// still: its end is the agent's to decide, and not systemd's.
     private func keepAliveFired(at now: BootInstant) -> [NodeAction] {
         let again = NodeAction.arm(.keepAlive, after: settings.keepAlive)
         switch state {
         case .running(let run):
             guard run.stage != .serving else { return [again] }
-            guard let moved = run.movement?.lastMovement, now - moved < settings.stillness else { return [again] }
-            return [.extendStartTimeout, again]
+            return mayStandStill(run, at: now) ? [.extendStartTimeout, again] : [again]
         case .waiting, .preparing, .stopping, .backoff, .failed:
             return [.extendStartTimeout, again]
         case .leaving, .finished:
             return []
         }
+    }
+
+    private func mayStandStill(_ run: EngineRun, at now: BootInstant) -> Bool {
+        guard settings.stallAfter > .zero else { return true }
+        guard let moved = run.movement?.lastMovement else { return false }
+        return now - moved < max(settings.stillness, settings.stallAfter)
     }
 
     func unexpected(_ event: String) -> [NodeAction] {

@@ -58,6 +58,11 @@ package protocol AgentLog: OperatorLog {
 package enum AgentLogs {
     /// The journal where standard error leads there, else standard error.
     package static func standard() -> any AgentLog {
-        StderrLog.leadsToJournal ? JournalLog() : StderrLog()
+        journal() ?? StderrLog()
+    }
+
+    /// nil where standard error leads elsewhere.
+    package static func journal() -> (any AgentLog)? {
+        StderrLog.leadsToJournal ? JournalLog() : nil
     }
 }

@@ -91,6 +91,18 @@ internal import Testing
         #expect(script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout))
     }
 
+    @Test(
+        "A start that may stand still is given more time for as long as it may",
+        arguments: [(.zero, 100_000, true), (.seconds(600), 500, true), (.seconds(600), 601, false)]
+            as [(Duration, Int, Bool)])
+    func extendsWhileItMayStandStill(stallAfter: Duration, seconds: Int, isGivenTime: Bool) {
+        var settings = LifecycleSettings()
+        settings.stallAfter = stallAfter
+        var script = MachineScript(MachineScript.loading, settings: settings)
+        script.pass(.seconds(seconds))
+        #expect(script.on(.timerFired(.keepAlive)).contains(.extendStartTimeout) == isGivenTime)
+    }
+
     @Test("Python's resource tracker is not taken for the engine's core")
     func spawnedProcesses() {
         var script = MachineScript(MachineScript.starting)

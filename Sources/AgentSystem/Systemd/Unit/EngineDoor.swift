@@ -87,7 +87,11 @@ actor EngineDoor {
             bytes += try receive(from: connection)
         }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
-        return Answer(isDone: lines.first == "ok", lines: Array(lines.dropFirst()))
+        // Anything else is the rest of an earlier answer: the connection is out of step, and the next one is not.
+        guard let word = lines.first, ["ok", "failed", "refused"].contains(word) else {
+            throw SystemError(operation: "read", code: EBADMSG)
+        }
+        return Answer(isDone: word == "ok", lines: Array(lines.dropFirst()))
     }
 
     private func send(_ bytes: [UInt8], over connection: Descriptor) throws(SystemError) {
