@@ -34,7 +34,10 @@ package struct ControlPlaneServer: Sendable {
         self.settings = settings
         self.store = store
         self.fleet =
-            fleet ?? Fleet(expected: store.directory.expected, asksForHeartbeats: settings.asksForHeartbeats)
+            fleet
+            ?? Fleet(
+                past: store.directory.past, revoked: store.directory.revoked,
+                asksForHeartbeats: settings.asksForHeartbeats)
         self.watchers = watchers
         self.stopLimit = stopLimit
         maximumConnections = DescriptorLimit.connections()
@@ -60,7 +63,7 @@ package struct ControlPlaneServer: Sendable {
     ) -> ServiceGroup {
         var configuration = ServiceGroupConfiguration(
             services: [
-                LivenessWatch(fleet: self.fleet, logger: logger), application(onListening: onListening),
+                LivenessWatch(fleet: self.fleet, store: store, logger: logger), application(onListening: onListening),
             ], gracefulShutdownSignals: signals, logger: logger)
         configuration.maximumGracefulShutdownDuration = stopLimit
         return ServiceGroup(configuration: configuration)
@@ -104,7 +107,7 @@ package struct ControlPlaneServer: Sendable {
     private static let methods = PathMethods([
         "/": [.get], "nodes/:id": [.get], "style.css": [.get], "healthz": [.get],
         "api/v1/nodes": [.get, .post], "api/v1/nodes/:id": [.get, .put, .delete],
-        "api/v1/nodes/:id/assignment": [.get], "api/v1/nodes/:id/events": [.get, .post],
+        "api/v1/nodes/:id/assignment": [.get], "api/v1/nodes/:id/events": EventRoute.methods,
         "api/v1/nodes/:id/heartbeat": [.put], "api/v1/nodes/:id/end": [.put, .delete],
         "api/v1/fleet": [.get], "api/v1/fleet/brake": [.delete], "api/v1/starts": [.get],
     ])

@@ -8,6 +8,12 @@ struct FleetLivenessTests {
         (0..<count).map { "node-\($0)" }
     }
 
+    private static func past(
+        _ names: some Sequence<String>, _ past: FleetLiveness.Past = .present
+    ) -> [String: FleetLiveness.Past] {
+        Dictionary(uniqueKeysWithValues: names.map { ($0, past) })
+    }
+
     /// A fleet that has been up long enough for the grace to be over, everyone heard at 1000.
     private static func running(_ count: Int) -> FleetLiveness {
         var fleet = FleetLiveness(at: 0)
@@ -75,12 +81,28 @@ struct FleetLivenessTests {
 
     @Test("gives a fleet that was there before a restart time to come back")
     func restart() {
-        var fleet = FleetLiveness(expected: Self.names(50), at: 0)
+        var fleet = FleetLiveness(past: Self.past(Self.names(50)), at: 0)
         #expect(fleet.status(of: "node-3", at: 1).status == .alive)
         #expect(fleet.status(of: "node-x", at: 1).status == .unknown)
         #expect(Self.look(&fleet, from: 0, to: 110) == [])
         let back = Array(Self.names(50).dropFirst(2))
         #expect(Self.look(&fleet, from: 115, to: 400, heard: back) == [.lost("node-0"), .lost("node-1")])
+    }
+
+    @Test("does not miss after a restart who had left or was lost before it, nor count it")
+    func goneBeforeRestart() {
+        let names = Self.names(100)
+        let present = Array(names.prefix(40))
+        let past = [
+            Self.past(present), Self.past(names[40..<70], .left), Self.past(names[70...], .lost),
+        ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+        var fleet = FleetLiveness(past: past, at: 0)
+        #expect(fleet.present == 40)
+        #expect(Self.look(&fleet, from: 0, to: 1000, heard: present) == [])
+        #expect(fleet.status(of: "node-50", at: 1000).status == .left)
+        #expect(fleet.status(of: "node-80", at: 1000).status == .lost)
+        fleet.heard("node-80", at: 1005)
+        #expect(Self.look(&fleet, from: 1010, to: 1010, heard: present) == [.found("node-80")])
     }
 
     @Test("takes its own stall for what it is")

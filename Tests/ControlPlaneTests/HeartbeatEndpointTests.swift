@@ -106,6 +106,33 @@ struct HeartbeatEndpointTests {
         }
     }
 
+    @Test("does not bring a revoked node back into the fleet")
+    func revoked() async throws {
+        try await TestControlPlane(in: folder).withRouter { client in
+            let node = try await client.create()
+            _ = try await client.send(.delete, node.path)
+            let answer = try await Self.push(Self.beat(node), as: node, client)
+            #expect(answer.status == 200)
+            #expect(answer.json["next_in_s"] == .integer(10))
+            let view = try await client.send(.get, node.path).json
+            #expect(view["liveness"]?["status"] == .string("unknown"))
+            #expect(view["heartbeat"] == .null)
+        }
+    }
+
+    @Test("was under way when its node was revoked, as an event may be: the node stays out of the fleet")
+    func underWay() throws {
+        let fleet = Fleet()
+        fleet.heard("node-a")
+        fleet.remove("node-a")
+        fleet.heard("node-a", state: "serving")
+        #expect(fleet.look(at: "node-a").status == .unknown)
+        let heartbeat = try NodeHeartbeat(Array(#"{"node_id":"node-a","state":"serving"}"#.utf8), of: "node-a")
+        _ = fleet.take(heartbeat, from: "node-a")
+        #expect(fleet.look(at: "node-a").status == .unknown)
+        #expect(fleet.summary().heartbeatBytes == 0)
+    }
+
     @Test("is counted in the fleet's figures, and a revoked node no more")
     func fleet() async throws {
         try await TestControlPlane(in: folder).withRouter { client in

@@ -12,12 +12,12 @@ struct NodeCallReaderTests {
         Authorization: Bearer secret\r\nIf-None-Match: "7"\r\nAccept: application/json\r\n\r\n
         """
 
-    @Test("recognises the three calls")
+    @Test("recognises the four calls")
     func calls() throws {
         guard case .call(let poll) = Self.read(Self.poll) else { throw Unexpected() }
         #expect(poll.kind == .poll(seconds: 30, known: "\"7\""))
         #expect(poll.node == "node-a1")
-        #expect(poll.token.reveal() == "secret")
+        #expect(poll.token?.reveal() == "secret")
         #expect(poll.headBytes == Self.poll.utf8.count)
         #expect(poll.bodyBytes == 0)
         let head = "POST /api/v1/nodes/n/events HTTP/1.1\r\nhost:x\r\nauthorization: Bearer t\r\n"
@@ -26,6 +26,11 @@ struct NodeCallReaderTests {
         guard case .call(let events) = reading else { throw Unexpected() }
         #expect(events.kind == .events(isBatch: true))
         #expect(events.bodyBytes == 12)
+        guard case .call(let options) = Self.read("OPTIONS /api/v1/nodes/n/events HTTP/1.1\r\nHost: x\r\n\r\n") else {
+            throw Unexpected()
+        }
+        #expect(options.kind == .options)
+        #expect(options.token == nil)
     }
 
     private struct Unexpected: Error {}
@@ -41,7 +46,8 @@ struct NodeCallReaderTests {
     @Test(
         "leaves to the server what it is not sure of",
         arguments: [
-            ("GET ", "PATCH "), ("HTTP/1.1", "HTTP/1.0"), ("wait=30", "wait=99"), ("wait=30", "wait=3&x=1"),
+            ("GET ", "PATCH "), ("GET ", "OPTIONS "), ("HTTP/1.1", "HTTP/1.0"),
+            ("wait=30", "wait=99"), ("wait=30", "wait=3&x=1"),
             ("wait=30", "wait=%33"), ("/assignment", "/../assignment"), ("/node-a1/", "/node%2da1/"),
             ("/node-a1/", "//"), ("/api/v1/nodes", "http://x/api/v1/nodes"), ("Bearer secret", "Basic c2Vj"),
             ("Bearer secret", "bearer"), ("Host: example.org", "X: y"), ("Host: example.org", "Host: a\r\nHost: b"),

@@ -145,6 +145,35 @@ struct NodeConnectionTests {
         }
     }
 
+    @Test("says what the events' path takes, to anybody and by either way")
+    func allowed() async throws {
+        try await withClient { client, node, _, _, _ in
+            // The second one is the HTTP server's: it has a header that calls of nodes do not have.
+            for headers in [[:], [.te: "trailers"]] as [HTTPFields] {
+                let question = TestClient.Request(
+                    node.path + "/events", method: .options, authority: "127.0.0.1", headers: headers, body: nil)
+                let answer = try await client.execute(question)
+                #expect(answer.status == .noContent)
+                #expect(answer.headers[.allow] == "GET, HEAD, OPTIONS, POST")
+            }
+        }
+    }
+
+    @Test("takes no more calls from a client that takes no answers, and answers them all once it does")
+    func heldUp() async throws {
+        try await withClient { _, node, _, _, port in
+            let connection = try RawConnection(port: port, receiveBufferBytes: 64 << 10)
+            let head = "GET \(node.path)/assignment?wait=0 HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"1\"\r\n"
+            let call = head + "Authorization: Bearer \(node.token)\r\n\r\n"
+            let sent = try #require(
+                try await connection.sendUntilFull(call, atMost: 100_000), "the server took all of 100 000 calls")
+            async let text = connection.receive(until: "\"status\":\"ok\"")
+            try connection.send(sent.rest + "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answers = try await text.ranges(of: "HTTP/1.1 304 Not Modified\r\n").count
+            #expect(answers == sent.begun)
+        }
+    }
+
     @Test("waits for news like the server's polls, and is answered before the server stops")
     func waits() async throws {
         try await withClient { client, node, controlPlane, group, _ in

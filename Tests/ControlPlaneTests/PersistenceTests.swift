@@ -1,5 +1,6 @@
 internal import AgentWire
 internal import ControlPlane
+internal import Logging
 internal import Testing
 
 @Suite("The data folder")
@@ -36,6 +37,45 @@ struct PersistenceTests {
             _ = try await client.report(Event.json(1, of: node.id), as: node)
             return (node, Self.lasting(try await client.send(.get, node.path).json))
         }
+    }
+
+    @Test("tells after a restart who had left: such a node is not missed")
+    func left() async throws {
+        let nodes = try await TestControlPlane(in: folder).withRouter { client in
+            let nodes = [try await client.create(), try await client.create()]
+            for node in nodes { _ = try await client.report(Event.json(1, of: node.id, state: "serving"), as: node) }
+            let last = Event.json(2, of: nodes[1].id, type: "stopped", state: "stopped")
+            _ = try await client.report(last, as: nodes[1])
+            return nodes
+        }
+        try await TestControlPlane(in: folder).withRouter { client in
+            for (node, status) in zip(nodes, ["alive", "left"]) {
+                let liveness = try await client.send(.get, node.path).json["liveness"]
+                #expect(liveness?["status"] == .string(status))
+            }
+        }
+    }
+
+    @Test("tells after a restart who was lost and was not heard again")
+    func lost() async throws {
+        let nodes = try await TestControlPlane(in: folder).withRouter { client in
+            let nodes = [try await client.create(), try await client.create()]
+            for node in nodes { _ = try await client.report(Event.json(1, of: node.id), as: node) }
+            return nodes.map(\.id)
+        }
+        try await loseAll(nodes)
+        #expect(try NodeStore(directory: folder.path).directory.past == [nodes[0]: .lost, nodes[1]: .lost])
+        try await NodeStore(directory: folder.path).keep([.found(nodes[1])])
+        #expect(try NodeStore(directory: folder.path).directory.past == [nodes[0]: .lost, nodes[1]: .present])
+    }
+
+    private func loseAll(_ nodes: [String]) async throws {
+        var settings = FleetLiveness.Settings()
+        (settings.lostAfter, settings.grace) = (-1, 0)
+        let past = Dictionary(uniqueKeysWithValues: nodes.map { ($0, FleetLiveness.Past.present) })
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let store = try NodeStore(directory: folder.path)
+        await LivenessWatch(fleet: Fleet(past: past, settings: settings) { 0 }, store: store, logger: logger).look()
     }
 
     @Test("belongs to one server at a time")

@@ -45,6 +45,24 @@ struct StartHistoryTests {
         }
     }
 
+    @Test("counts a start once, even where a machine that was set back tells of it again after retention")
+    func toldAgain() async throws {
+        let controlPlane = try TestControlPlane(in: folder)
+        try await controlPlane.withRouter { client in
+            let node = try await client.create()
+            let started = Event.json(1, of: node.id, id: "anew", type: "agent_started", state: "waiting")
+            let told = [Self.ready(1, of: node.id, seconds: 10)] + (2...5).map { Event.json($0, of: node.id) }
+            for text in told + [started] {
+                let event = try ReportedEvent(try JSONReader.parse(Array(text.utf8)), of: node.id)
+                _ = try await controlPlane.store.append([event], to: node.id, keeping: 2)
+            }
+            let again = Self.ready(2, of: node.id, seconds: 10).replacing(#""id":"event-2""#, with: #""id":"event-1""#)
+            #expect(try await client.report(again, as: node).status == 202)
+            let starts = try await client.send(.get, "/api/v1/starts").json["starts"]?.arrayValue
+            #expect(starts?.first?["count"] == .integer(1))
+        }
+    }
+
     @Test("can be asked for a part of it")
     func filtered() async throws {
         try await TestControlPlane(in: folder).withRouter { client in

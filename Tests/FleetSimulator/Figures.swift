@@ -39,6 +39,7 @@ struct Figures {
         case poll
         case heartbeat
         case events
+        case options
     }
 
     var answered: [Exchange: Int] = [:]

@@ -112,7 +112,7 @@ final class SimulatedFleet {
 
     func answered(_ exchange: Figures.Exchange, status: Int?, seconds: Double?) {
         guard let status else { return figures.failures += 1 }
-        guard status == 200 || status == 304 else { return figures.refusals += 1 }
+        guard [200, 204, 304].contains(status) else { return figures.refusals += 1 }
         figures.answered[exchange, default: 0] += 1
         if let seconds { figures.latencies[exchange, default: Histogram()].add(seconds) }
     }

@@ -2,8 +2,8 @@ internal import AgentCore
 internal import AgentWire
 internal import NIOCore
 
-/// A node on the wire: polls for its assignment, pushes its heartbeat, reports its events, and comes back when it is
-/// cut off, all with the pauses of the agent.
+/// A node on the wire: polls for its assignment, pushes its heartbeat, reports its events, keeps a connection for what is
+/// urgent, and comes back when it is cut off, all with the pauses of the agent.
 final class SimulatedNode {
     private let fleet: SimulatedFleet
     private let token: String
@@ -13,6 +13,7 @@ final class SimulatedNode {
     private var etag: String?
     private var poll: NodeConnection?
     private var report: NodeConnection?
+    private let urgent: ConnectionKeeping
     private var isConnectingReport = false
     private var outbox: [[UInt8]] = []
     private var beatIsDue = false
@@ -26,6 +27,7 @@ final class SimulatedNode {
         self.fleet = fleet
         self.token = token
         self.source = source
+        urgent = ConnectionKeeping(fleet, of: id, source: source, seed: seed &* 37)
         life = SimulatedLife(id: id, seed: seed)
         random = SplitMix(seed: seed &* 31)
         pollPace = fleet.settings.pollPace
@@ -39,6 +41,7 @@ final class SimulatedNode {
     func start() {
         happen(.agentStarted)
         connectPoll()
+        urgent.start()
         fleet.after(pushPace.first(every: .seconds(interval), fraction: random.fraction()).inSeconds) { [self] in
             beat()
         }
@@ -58,6 +61,7 @@ final class SimulatedNode {
             outbox = []
             poll?.close()
             report?.close()
+            urgent.cut()
             happen(.agentStarted)
         }
     }

@@ -6,7 +6,7 @@ internal import ServiceLifecycle
 /// Serves the connections that are handed over to the HTTP server, and ends when the last connection of all has ended.
 ///
 /// The HTTP server has a task for each connection from its first byte to its last, which takes 2.6 kB; a node's, of which
-/// there are two for each node, never needs one.
+/// there are three for each node, never needs one.
 final class HandedOverConnections: Service {
     private struct Arrival: Sendable {
         let server: HTTP1Channel

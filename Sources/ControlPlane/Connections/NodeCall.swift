@@ -1,6 +1,6 @@
 package import AgentCore
 
-/// One of the three requests that a node makes for ever, in the form in which every agent sends them.
+/// One of the four requests that a node makes for ever, in the form in which every agent sends them.
 package struct NodeCall: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         /// `known` is `If-None-Match`.
@@ -8,11 +8,14 @@ package struct NodeCall: Equatable, Sendable {
         /// A batch, or one event.
         case events(isBatch: Bool)
         case heartbeat
+        /// What the events' path takes: how an agent keeps the connection of its urgent events.
+        case options
     }
 
     package var kind: Kind
     package var node: String
-    package var token: Secret
+    /// nil where there is none, as with `options`.
+    package var token: Secret?
     /// Of the request line and the headers, and of the body.
     package var headBytes: Int
     package var bodyBytes: Int
@@ -41,11 +44,11 @@ package enum NodeCallReader {
         }
         guard let head = String(validating: bytes.prefix(headBytes - 4), as: UTF8.self), let all = lines(head),
             case var lines = all[...], let first = lines.popFirst(), let headers = Headers(lines),
-            let token = headers.token, let request = requestLine(first, headers)
+            let request = requestLine(first, headers)
         else { return .somethingElse }
         return .call(
             NodeCall(
-                kind: request.kind, node: request.node, token: token, headBytes: headBytes,
+                kind: request.kind, node: request.node, token: headers.token, headBytes: headBytes,
                 bodyBytes: headers.length ?? 0))
     }
 
@@ -83,6 +86,7 @@ package enum NodeCallReader {
         switch (method, target, headers.contentType) {
         case ("GET", _, nil) where headers.length == nil:
             return seconds(target).map { .poll(seconds: $0, known: headers.known) }
+        case ("OPTIONS", "events", nil) where headers.length == nil: return .options
         case ("PUT", "heartbeat", "application/json") where headers.length != nil: return .heartbeat
         case ("POST", "events", "application/cloudevents-batch+json") where headers.length != nil:
             return .events(isBatch: true)

@@ -43,6 +43,8 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var announced: NodeCall?
     private var isStopping = false
     private var isProceeding = false
+    /// Its client takes no answers: what it sends meanwhile is left in the kernel, and the deadline stays.
+    private var isHeldUp = false
 
     init(_ gateway: NodeGateway, _ table: NodeConnectionTable, _ httpServer: HTTPHandover) {
         self.gateway = gateway
@@ -94,6 +96,21 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
         giveBack(context)
     }
 
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if isHeldUp, context.channel.isWritable {
+            hold(false, context)
+            deadline = .now() + Self.idleTimeout
+            proceed()
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func hold(_ isHeldUp: Bool, _ context: ChannelHandlerContext) {
+        self.isHeldUp = isHeldUp
+        // Fails only where the channel is closed.
+        try? context.channel.syncOptions?.setOption(.autoRead, value: !isHeldUp)
+    }
+
     private func take(_ bytes: ByteBuffer) {
         guard received != nil else {
             (received, isBorrowed) = (bytes, true)
@@ -118,7 +135,7 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard !isProceeding else { return }
         isProceeding = true
         defer { isProceeding = false }
-        while case .reading = phase, let bytes = received?.readableBytesView, !bytes.isEmpty {
+        while !isHeldUp, case .reading = phase, let bytes = received?.readableBytesView, !bytes.isEmpty {
             switch announced.map(NodeCallReader.Reading.call) ?? NodeCallReader.read(bytes) {
             case .incomplete: return
             case .somethingElse: return leaveToServer()
@@ -138,6 +155,9 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .poll(let seconds, let known):
             consume(call)
             poll(call.node, known: known, seconds: seconds)
+        case .options:
+            consume(call)
+            answer(.allowing(EventRoute.allowed))
         case .heartbeat:
             guard let reply = gateway.heartbeat(of: call.node, body) else { return leaveToServer() }
             consume(call)
@@ -169,6 +189,7 @@ final class NodeCallHandler: ChannelInboundHandler, RemovableChannelHandler {
         let bytes = reply.encoded(isLast: isStopping, date: table.dateText(), context.channel.allocator)
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
         if isStopping { return context.close(promise: nil) }
+        guard context.channel.isWritable else { return hold(true, context) }
         proceed()
     }
 

@@ -6,12 +6,17 @@ internal import NIOCore
 struct NodeCallReply: Sendable {
     var status: String
     var etag: String?
+    var allow: String?
     var retryAfter: Int?
     /// Seconds; with answers to polls, where heartbeats are wanted.
     var heartbeatInterval: Int?
     var type = "application/json"
     /// nil for an answer that has none.
     var body: [UInt8]?
+
+    static func allowing(_ methods: String) -> NodeCallReply {
+        NodeCallReply(status: "204 No Content", allow: methods)
+    }
 
     static func unchanged(_ etag: String) -> NodeCallReply {
         NodeCallReply(status: "304 Not Modified", etag: etag)
@@ -33,6 +38,7 @@ struct NodeCallReply: Sendable {
         var buffer = allocator.buffer(capacity: 192 + (body?.count ?? 0))
         buffer.writeString("HTTP/1.1 \(status)\r\nDate: \(date)\r\n")
         if let etag { buffer.writeString("ETag: \(etag)\r\n") }
+        if let allow { buffer.writeString("Allow: \(allow)\r\n") }
         if let retryAfter { buffer.writeString("Retry-After: \(retryAfter)\r\n") }
         if let heartbeatInterval { buffer.writeString("\(HeartbeatRoute.intervalHeader): \(heartbeatInterval)\r\n") }
         if isLast { buffer.writeString("Connection: close\r\n") }

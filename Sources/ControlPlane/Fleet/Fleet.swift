@@ -30,6 +30,8 @@ package final class Fleet: Sendable {
         var liveness: FleetLiveness
         var beats: [String: Beat] = [:]
         var bytes = 0
+        /// For good: a request may have been under way meanwhile, and a revoked node may go on speaking.
+        var revoked: Set<String>
         /// Nodes that are expected to come back to a server which has only just started, and push.
         var returning: Int
     }
@@ -48,7 +50,8 @@ package final class Fleet: Sendable {
     /// `maximumBytes`: of documents kept; of nodes beyond, only state and progress are known. `now`: seconds on a
     /// clock that never goes back.
     package init(
-        expected: [String] = [], settings: FleetLiveness.Settings = FleetLiveness.Settings(),
+        past: [String: FleetLiveness.Past] = [:], revoked: Set<String> = [],
+        settings: FleetLiveness.Settings = FleetLiveness.Settings(),
         asksForHeartbeats: Bool = true, maximumBytes: Int = 160 << 20,
         now: @escaping @Sendable () -> Double = Fleet.uptime
     ) {
@@ -59,7 +62,8 @@ package final class Fleet: Sendable {
         graceUntil = began + settings.grace
         state = Mutex(
             State(
-                liveness: FleetLiveness(settings: settings, expected: expected, at: began), returning: expected.count))
+                liveness: FleetLiveness(settings: settings, past: past, at: began), revoked: revoked,
+                returning: past.count { $0.value == .present }))
     }
 
     @Sendable package static func uptime() -> Double {
@@ -72,7 +76,10 @@ package final class Fleet: Sendable {
     /// `state`: as an event or a heartbeat names it; nil where the request says nothing about it.
     package func heard(_ node: String, state nodeState: String? = nil) {
         let now = now()
-        state.withLock { $0.liveness.heard(node, leaving: nodeState.map { $0 == "stopped" }, at: now) }
+        state.withLock { state in
+            guard !state.revoked.contains(node) else { return }
+            state.liveness.heard(node, leaving: nodeState.map { $0 == "stopped" }, at: now)
+        }
     }
 
     /// Seconds between the heartbeats that nodes are asked to push; nil where they are not asked.
@@ -84,6 +91,7 @@ package final class Fleet: Sendable {
     package func take(_ heartbeat: NodeHeartbeat, from node: String) -> Int {
         let now = now()
         return state.withLock { state in
+            guard !state.revoked.contains(node) else { return interval(state) }
             state.liveness.heard(node, leaving: heartbeat.state == "stopped", at: now)
             state.bytes -= state.beats[node]?.heartbeat.text.count ?? 0
             var kept = heartbeat
@@ -98,6 +106,7 @@ package final class Fleet: Sendable {
     /// The node was revoked.
     package func remove(_ node: String) {
         state.withLock { state in
+            state.revoked.insert(node)
             state.liveness.remove(node)
             state.bytes -= state.beats.removeValue(forKey: node)?.heartbeat.text.count ?? 0
         }

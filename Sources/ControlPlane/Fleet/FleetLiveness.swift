@@ -41,6 +41,13 @@ package struct FleetLiveness: Sendable {
         case stalled(Double)
     }
 
+    /// How this process found a node that was heard before it.
+    package enum Past: Equatable, Sendable {
+        case present
+        case left
+        case lost
+    }
+
     private struct Member {
         var heardAt: Double
         var isLost = false
@@ -58,12 +65,12 @@ package struct FleetLiveness: Sendable {
     /// An operator has said that the losses are real; until the silence is over.
     private var isOverridden = false
 
-    /// `expected`: nodes that were heard before this process started.
-    package init(settings: Settings = Settings(), expected: [String] = [], at now: Double) {
+    /// Of `past` only those that were present are expected back: who had left or was lost already is not missed again.
+    package init(settings: Settings = Settings(), past: [String: Past] = [:], at now: Double) {
         self.settings = settings
         lookedAt = now
         graceUntil = now + settings.grace
-        for node in expected { members[node] = Member(heardAt: now) }
+        members = past.mapValues { Member(heardAt: now, isLost: $0 == .lost, hasLeft: $0 == .left) }
     }
 
     /// Any word of the node. `leaving`: it says that it stops; nil where it says nothing about that.

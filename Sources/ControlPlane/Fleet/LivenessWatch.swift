@@ -1,22 +1,45 @@
-internal import Logging
+package import Logging
 internal import ServiceLifecycle
 
-/// Looks at the fleet every few seconds and tells the log what has changed.
-struct LivenessWatch: Service {
+/// Looks at the fleet every few seconds, tells the log what has changed, and keeps who is lost.
+package struct LivenessWatch: Service {
     let fleet: Fleet
+    let store: NodeStore
     let logger: Logger
 
     private static let interval = Duration.seconds(5)
     /// Lines of one look: a fleet that is lost is one piece of news, not a hundred thousand.
     private static let maximumLines = 20
 
-    func run() async throws {
+    package init(fleet: Fleet, store: NodeStore, logger: Logger) {
+        self.fleet = fleet
+        self.store = store
+        self.logger = logger
+    }
+
+    package func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                tell(fleet.changes())
+                await look()
                 // Cancelled at the stop; the loop then ends.
                 try? await Task.sleep(for: Self.interval)
             }
+        }
+    }
+
+    package func look() async {
+        let changes = fleet.changes()
+        tell(changes)
+        await keep(changes)
+    }
+
+    private func keep(_ changes: [FleetLiveness.Change]) async {
+        do {
+            try await store.keep(changes)
+        } catch is CancellationError {
+            // The server stops; at worst a node is missed once more after its next start.
+        } catch {
+            logger.error("cannot keep which nodes are lost", metadata: ["reason": "\(error)"])
         }
     }
 

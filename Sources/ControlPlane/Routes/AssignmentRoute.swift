@@ -20,7 +20,7 @@ struct AssignmentRoute: Sendable {
 
     private func respond(_ request: Request, _ context: some RequestContext) async throws -> Response {
         let node = try await authentication.node(of: request, context)
-        if !node.isRevoked { fleet.heard(node.id) }
+        fleet.heard(node.id)
         var query = QueryReader(request)
         let wait = query.integer("wait", in: 0...Self.maximumWait, default: 0)
         try query.finish()

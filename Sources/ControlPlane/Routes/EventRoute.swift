@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import AgentWire
+internal import HTTPTypes
 internal import Hummingbird
 
 /// Takes a node's events: one CloudEvent or a batch, any number of times, in any order.
@@ -8,8 +9,21 @@ struct EventRoute: Sendable {
     let fleet: Fleet
     let authentication: NodeAuthentication
 
+    /// Of its path, the operator's share included.
+    static let methods: [HTTPRequest.Method] = [.get, .post, .options]
+    static let allowed = PathMethods.text(methods)
+
     func add<Context>(to node: RouterGroup<Context>) {
+        node.on("events", method: .options) { _, context in
+            try tellMethods(of: context.parameters.require("id"))
+        }
         node.post("events") { request, context in try await receive(request, context) }
+    }
+
+    /// Anybody: what a path takes is no secret.
+    private func tellMethods(of node: String) throws -> Response {
+        guard store.directory[node] != nil else { throw Problem.notFound("there is no node \(node)") }
+        return Response(status: .noContent, headers: [.allow: Self.allowed])
     }
 
     /// A revoked node is heard to the end: its last events say that it stopped.
@@ -53,7 +67,7 @@ struct EventRoute: Sendable {
 
     private func append(_ events: [ReportedEvent], _ node: AuthenticatedNode) async throws -> [EventOutcome] {
         let stored = events.isEmpty ? StoredEvents(outcomes: []) : try await store.append(events, to: node.id)
-        if !node.isRevoked { fleet.heard(node.id, state: stored.state(events)) }
+        fleet.heard(node.id, state: stored.state(events))
         return stored.outcomes
     }
 }

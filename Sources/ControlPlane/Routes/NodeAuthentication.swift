@@ -3,11 +3,9 @@ internal import Hummingbird
 /// Proof that the request came with the token of the node its path names.
 struct AuthenticatedNode: Sendable {
     let id: String
-    let isRevoked: Bool
 
-    fileprivate init(id: String, isRevoked: Bool) {
+    fileprivate init(id: String) {
         self.id = id
-        self.isRevoked = isRevoked
     }
 }
 
@@ -22,7 +20,7 @@ struct NodeAuthentication: Sendable {
             throw Problem.unauthorized("this endpoint needs the node's token: Authorization: Bearer …")
         }
         switch try await store.owner(of: TokenDigest(of: token), claiming: id) {
-        case .thisNode: return AuthenticatedNode(id: id, isRevoked: store.directory[id]?.isRevoked == true)
+        case .thisNode: return AuthenticatedNode(id: id)
         case .anotherNode: throw Problem.forbidden("this token belongs to another node")
         case .nobody: throw Problem.unauthorized("no node has this token")
         case .unknownNode: throw Problem.notFound("there is no node \(id)")

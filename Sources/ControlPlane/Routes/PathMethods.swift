@@ -7,9 +7,14 @@ struct PathMethods: Sendable {
     /// - Parameter paths: `:name` stands for any one segment.
     init(_ paths: [String: [HTTPRequest.Method]]) {
         self.paths = paths.map { path, methods in
-            let all = methods.contains(.get) ? methods + [.head] : methods
-            return (path.split(separator: "/"), all.map(\.rawValue).sorted().joined(separator: ", "))
+            (path.split(separator: "/"), Self.text(methods))
         }
+    }
+
+    /// As the `Allow` header has it.
+    static func text(_ methods: [HTTPRequest.Method]) -> String {
+        let all = methods.contains(.get) ? methods + [.head] : methods
+        return all.map(\.rawValue).sorted().joined(separator: ", ")
     }
 
     /// As the `Allow` header has it; nil where there is no such path.

@@ -13,8 +13,8 @@ package final class NodeDirectory: Sendable {
         /// How often something was said about the node's end.
         package var endRevision: Int64 = 0
         package var isRevoked: Bool
-        /// Whether the node has ever reported anything.
-        package var wasHeard: Bool
+        /// How this process found the node; nil where it had never reported anything.
+        package var past: FleetLiveness.Past?
 
         var tag: String { EntityTag.of(generation: generation, endRevision: endRevision) }
     }
@@ -33,14 +33,18 @@ package final class NodeDirectory: Sendable {
         entries.withLock { $0.count }
     }
 
-    /// Those that are expected to be heard from.
-    package var expected: [String] {
-        entries.withLock { $0.filter { $0.value.wasHeard && !$0.value.isRevoked }.map(\.key) }
+    /// Of those that were heard before this process started, and are not revoked.
+    package var past: [String: FleetLiveness.Past] {
+        entries.withLock { $0.filter { !$0.value.isRevoked }.compactMapValues(\.past) }
+    }
+
+    package var revoked: Set<String> {
+        entries.withLock { Set($0.filter(\.value.isRevoked).keys) }
     }
 
     func add(_ id: String, token: TokenDigest) {
         entries.withLock {
-            $0[id] = Entry(token: token, generation: 1, endRevision: 0, isRevoked: false, wasHeard: false)
+            $0[id] = Entry(token: token, generation: 1, endRevision: 0, isRevoked: false)
         }
     }
 

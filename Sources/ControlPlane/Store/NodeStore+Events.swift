@@ -35,30 +35,53 @@ extension NodeStore {
         writeInOrder { [self] database in
             let entries = eventQueue.take()
             guard !entries.isEmpty else { return }
-            let outcomes = Result { try Self.commit(entries, database) }
+            let results = Result { try Self.commit(entries, database) }
             for (index, entry) in entries.enumerated() {
-                entry.done(outcomes.map { $0[index] }.mapError(failure))
+                entry.done(results.flatMap { $0[index] }.mapError(failure))
             }
             commitWaiting()
         }
     }
 
-    private static func commit(_ entries: [EventQueue.Entry], _ database: Database) throws -> [StoredEvents] {
-        var stored: [StoredEvents] = []
+    private static func commit(
+        _ entries: [EventQueue.Entry], _ database: Database
+    ) throws -> [Result<StoredEvents, any Error>] {
+        var results: [Result<StoredEvents, any Error>] = []
         try database.inTransaction {
             let now = now()
-            stored = try entries.map { entry in
-                let outcomes = try entry.events.map { event in
-                    try insert(event, of: entry.node, at: now, database) ? EventOutcome.accepted : .duplicate
-                }
-                try database.cachedStatement(sql: "UPDATE nodes SET last_event_at = ? WHERE id = ?")
-                    .execute(arguments: [now, entry.node])
-                try forget(beyond: entry.kept, of: entry.node, database)
-                return StoredEvents(outcomes: outcomes, newest: try newestSequence(of: entry.node, database))
-            }
+            results = try entries.map { try attempt($0, at: now, database) }
             return .commit
         }
-        return stored
+        return results
+    }
+
+    /// An error is its own entry's; unless SQLite has ended the transaction over it, as it does where the disk is full.
+    private static func attempt(
+        _ entry: EventQueue.Entry, at time: String, _ database: Database
+    ) throws -> Result<StoredEvents, any Error> {
+        do {
+            var stored = StoredEvents(outcomes: [])
+            try database.inSavepoint {
+                stored = try insert(entry, at: time, database)
+                return .commit
+            }
+            return .success(stored)
+        } catch {
+            guard database.isInsideTransaction else { throw error }
+            return .failure(error)
+        }
+    }
+
+    private static func insert(
+        _ entry: EventQueue.Entry, at time: String, _ database: Database
+    ) throws -> StoredEvents {
+        let outcomes = try entry.events.map { event in
+            try insert(event, of: entry.node, at: time, database) ? EventOutcome.accepted : .duplicate
+        }
+        try database.cachedStatement(sql: "UPDATE nodes SET last_event_at = ? WHERE id = ?")
+            .execute(arguments: [time, entry.node])
+        try forget(beyond: entry.kept, of: entry.node, database)
+        return StoredEvents(outcomes: outcomes, newest: try newestSequence(of: entry.node, database))
     }
 
     private static func newestSequence(of id: String, _ database: Database) throws -> Int64? {

@@ -73,21 +73,6 @@ extension NodeStore {
         return other == nil ? .nobody : .anotherNode
     }
 
-    /// Every node, as the directory needs it.
-    static func entries(_ database: Database) throws -> [String: NodeDirectory.Entry] {
-        var entries: [String: NodeDirectory.Entry] = [:]
-        let rows = try Row.fetchCursor(
-            database,
-            sql: "SELECT id, token_sha256, generation, end_revision, revoked_at, last_event_at FROM nodes")
-        while let row = try rows.next() {
-            guard let token = TokenDigest(stored: Array(row["token_sha256"] as Data)) else { continue }
-            entries[row["id"]] = NodeDirectory.Entry(
-                token: token, generation: row["generation"], endRevision: row["end_revision"],
-                isRevoked: row["revoked_at"] as String? != nil, wasHeard: row["last_event_at"] as String? != nil)
-        }
-        return entries
-    }
-
     /// The current one. Nil where there is no such node.
     package func assignment(of id: String) async throws -> StoredAssignment? {
         try await read { try Self.assignment(of: id, $0) }

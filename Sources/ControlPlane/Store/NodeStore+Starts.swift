@@ -41,7 +41,8 @@ extension NodeStore {
         }
     }
 
-    /// Beside the event that says so, in its transaction.
+    /// Beside the event that says so, in its transaction. A start outlives its event, so the same event may come again
+    /// as a new one, from a machine that was set back.
     static func insert(
         _ start: ReportedStart, endedBy event: String, of node: String, at time: String, _ database: Database
     ) throws {
@@ -50,11 +51,14 @@ extension NodeStore {
                 INSERT INTO starts (node_id, event_id, model, gpu, vllm_version, startup_s, phases, finished_at)
                 SELECT n.id, ?, ?, json_extract(a.document, '$.gpu'), ?, ?, ?, ?
                 FROM nodes n JOIN assignments a ON a.node_id = n.id AND a.generation = n.generation WHERE n.id = ?
+                ON CONFLICT (node_id, event_id) DO NOTHING
                 """,
             arguments: [
                 event, start.model, start.vllmVersion, start.seconds,
                 text(.object(start.phases.mapValues(JSONValue.number))), time, node,
             ])
+        // Else the last row is one of another table.
+        guard database.changesCount > 0 else { return }
         try database.execute(
             sql: "DELETE FROM starts WHERE number <= ?", arguments: [database.lastInsertedRowID - startsKept])
     }

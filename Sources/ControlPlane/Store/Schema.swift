@@ -13,6 +13,9 @@ enum Schema {
         migrator.registerMigration("3 announced ends") { database in
             try database.execute(sql: version3)
         }
+        migrator.registerMigration("4 lost nodes") { database in
+            try database.execute(sql: version4)
+        }
         return migrator
     }
 
@@ -81,5 +84,11 @@ enum Schema {
     private static let version3 = """
         ALTER TABLE nodes ADD COLUMN end_document TEXT;
         ALTER TABLE nodes ADD COLUMN end_revision INTEGER NOT NULL DEFAULT 0;
+        """
+
+    /// NULL while the node is not lost. How long it has said nothing cannot be told from its events: a node that serves
+    /// polls for weeks without one.
+    private static let version4 = """
+        ALTER TABLE nodes ADD COLUMN lost_at TEXT;
         """
 }

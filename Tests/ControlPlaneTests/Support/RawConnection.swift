@@ -9,11 +9,14 @@ final class RawConnection: Sendable {
     /// Nil once hung up.
     private let descriptor: Mutex<CInt?>
 
-    /// Connects to 127.0.0.1.
+    /// Connects to 127.0.0.1. `receiveBufferBytes`: of the kernel; else as it likes.
     /// - Throws: `Refused`.
-    init(port: Int) throws {
+    init(port: Int, receiveBufferBytes: CInt? = nil) throws {
         let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         self.descriptor = Mutex(descriptor)
+        if var bytes = receiveBufferBytes {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<CInt>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian
@@ -34,6 +37,38 @@ final class RawConnection: Sendable {
         let bytes = Array(text.utf8)
         let sent = descriptor.withLock { $0.map { write($0, bytes, bytes.count) } }
         guard sent == bytes.count else { throw Refused() }
+    }
+
+    /// Sends `text` over and over, on a thread of its own, until the server has taken nothing for two seconds.
+    ///
+    /// How often it was begun, and what is left of the last one. Nil where `most` of them did not fill the connection.
+    func sendUntilFull(_ text: String, atMost most: Int) async throws -> (begun: Int, rest: String)? {
+        let descriptor = descriptor.withLock { $0 }
+        guard let descriptor else { throw Refused() }
+        return await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                continuation.resume(returning: Self.fill(descriptor, Array(text.utf8), atMost: most))
+            }
+        }
+    }
+
+    private static func fill(_ descriptor: CInt, _ text: [UInt8], atMost most: Int) -> (begun: Int, rest: String)? {
+        var state = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        var total = 0
+        while total < most * text.count {
+            let rest = text[(total % text.count)...]
+            let count = rest.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
+            }
+            if count > 0 {
+                total += count
+            } else if errno != EAGAIN || poll(&state, 1, 2000) == 0 {
+                let begun = (total + text.count - 1) / text.count
+                let isWhole = total % text.count == 0
+                return (begun, isWhole ? "" : String(decoding: rest, as: UTF8.self))
+            }
+        }
+        return nil
     }
 
     /// Reads on a thread of its own until `end` has come, or the connection has ended.

@@ -23,7 +23,7 @@ from crosslogic.waiting import wait_for
 ADMIN_TOKEN = "fleet-admin-token"
 # Of both processes: connections, and what else they open.
 SPARE_DESCRIPTORS = 256
-CONNECTIONS_PER_NODE = 2
+CONNECTIONS_PER_NODE = 3
 
 Line = dict[str, Any]
 

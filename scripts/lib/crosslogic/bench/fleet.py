@@ -135,7 +135,7 @@ def rates(lines: list[Line]) -> list[float]:
 
 
 def requests(line: Line) -> float:
-    return float(line["poll_answers"] + line["heartbeat_answers"] + line["events_answers"])
+    return float(sum(line[f"{kind}_answers"] for kind in ("poll", "heartbeat", "events", "options")))
 
 
 def latencies(lines: list[Line], kind: str) -> list[float]:
