@@ -1,5 +1,6 @@
 internal import AgentCore
 internal import AgentSystem
+internal import AgentWire
 internal import ArgumentParser
 internal import Glibc
 
@@ -8,8 +9,9 @@ struct ReadAheadCommand: ParsableCommand {
         commandName: "read-ahead",
         abstract: "Read the engine's program files into memory before a start asks for them.",
         discussion: """
-            `--record` writes down what of them is in memory now, which after a start is what a start needs. Run by \
-            the owner of those files: the kernel tells nobody else. Without it, what was written down is read.
+            `--record` writes down what of them is in memory now, which after a start is what a start needs, in the \
+            order in which it needs them. Run by the owner of those files: the kernel tells nobody else. Without it, \
+            what was written down is read.
 
             Exit codes: 0 done, or nothing written down yet; 1 it could not be recorded.
             """)
@@ -32,7 +34,8 @@ struct ReadAheadCommand: ParsableCommand {
     func run() throws {
         if record {
             do {
-                Self.tell(try ReadAheadRecording.record(engine: engine, to: plan), verb: "recorded")
+                let recorded = try ReadAheadRecording.record(engine: engine, to: plan, use: firstUse)
+                Self.tell(recorded, verb: "recorded")
             } catch {
                 Complaint.say(error.message)
                 throw ExitCode(1)
@@ -49,6 +52,14 @@ struct ReadAheadCommand: ParsableCommand {
         if outcome.memoryWasShort {
             Complaint.say("stopped early: less than \(spare) MB of memory would stay available")
         }
+    }
+
+    /// As the last start has imported modules. Without a record of that the largest files are read first.
+    private var firstUse: FirstUse {
+        let folder = WorkingSet.environment(of: engine) ?? ""
+        let read = try? LinuxFileStore().read(
+            "\(folder)/\(ImportedModules.fileName)", limit: ImportedModules.maximumBytes)
+        return FirstUse(modules: (read ?? nil).map(ImportedModules.names) ?? [])
     }
 
     private static func tell(_ plan: ReadAheadPlan, verb: String) {

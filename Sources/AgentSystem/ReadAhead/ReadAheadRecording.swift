@@ -4,10 +4,12 @@ internal import Glibc
 internal import Locking
 
 package enum ReadAheadRecording {
-    /// Blocks for seconds.
+    /// In the order of first use. Blocks for seconds.
     @discardableResult
-    package static func record(engine executable: String, to path: String) throws(FileFailure) -> ReadAheadPlan {
-        let plan = WorkingSet.resident(engine: executable)
+    package static func record(
+        engine executable: String, to path: String, use: FirstUse
+    ) throws(FileFailure) -> ReadAheadPlan {
+        let plan = WorkingSet.resident(engine: executable).inOrder(of: use)
         guard !plan.files.isEmpty else { return plan }
         try LinuxFileStore().writeForThisBoot(plan.text, to: path, mode: 0o644)
         return plan

@@ -13,13 +13,17 @@ package struct WorkingSet {
     package static func resident(engine executable: String) -> ReadAheadPlan {
         var set = WorkingSet()
         for folder in folders(of: executable) { set.walk(folder, depth: 0) }
-        return ReadAheadPlan(files: set.files.sorted { $0.bytes > $1.bytes })
+        return ReadAheadPlan(files: set.files)
+    }
+
+    /// The engine's virtual environment, links resolved.
+    package static func environment(of executable: String) -> String? {
+        realPath(executable).map { parent(parent($0)) }
     }
 
     /// `bin` and `lib` beside the executable, links resolved, and the standard library of the interpreter.
     static func folders(of executable: String) -> [String] {
-        guard let real = realPath(executable) else { return [] }
-        let prefix = parent(parent(real))
+        guard let prefix = environment(of: executable) else { return [] }
         var folders = ["\(prefix)/bin", "\(prefix)/lib"]
         guard let python = realPath("\(prefix)/bin/python3") ?? realPath("\(prefix)/bin/python") else { return folders }
         let library = "\(parent(parent(python)))/lib"

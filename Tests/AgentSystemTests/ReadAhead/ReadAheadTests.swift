@@ -115,7 +115,7 @@ struct ReadAheadTests {
         }
         symlink("engine-1", folder.file("engine"))
         let plan = folder.file("plan")
-        try ReadAheadRecording.record(engine: folder.file("engine/bin/vllm"), to: plan)
+        try ReadAheadRecording.record(engine: folder.file("engine/bin/vllm"), to: plan, use: FirstUse(modules: []))
         let recorded = ReadAheadPlan(text: try #require(try LinuxFileStore().read(plan, limit: 1 << 20)))
         #expect(
             Set(recorded.files.map(\.path)) == [

@@ -1,0 +1,55 @@
+/// When a start needs a file of a Python environment for the first time, told by the order in which it imports modules.
+///
+/// On a disk that is slower than the imports, what is read in this order is there when it is asked for; in any other
+/// the imports wait behind what they do not need yet.
+package struct FirstUse: Sendable {
+    /// Modules by their full names: their places in the order.
+    private let places: [Substring: Int]
+
+    /// `modules` in the order of their imports, such as `torch._C`. A name that comes twice counts once, the first time.
+    package init(modules: [String]) {
+        places = Dictionary(modules.enumerated().map { (Substring($1), $0) }, uniquingKeysWith: min)
+    }
+
+    /// Lower is earlier. What is no module comes with the package whose folder it is in, such as its libraries; what
+    /// belongs to no known package comes last, and what the interpreter itself needs first.
+    package func place(of path: String) -> Int {
+        guard let (parts, isInstalled) = Self.module(path) else { return -1 }
+        var parts = parts
+        while !parts.isEmpty {
+            if let place = places[Substring(parts.joined(separator: "."))] { return place }
+            parts.removeLast()
+        }
+        // The interpreter has its first modules before anybody can write them down.
+        return isInstalled ? Int.max : -1
+    }
+
+    /// The dotted name that a file would have as a module; nil outside of Python's folders.
+    private static func module(_ path: String) -> (parts: [Substring], isInstalled: Bool)? {
+        let folders = path.split(separator: "/")
+        var parts: ArraySlice<Substring>
+        let installed = folders.lastIndex { $0 == "site-packages" || $0 == "dist-packages" }
+        if let installed {
+            parts = folders[(installed + 1)...]
+        } else if let library = folders.lastIndex(where: { $0.hasPrefix("python3.") }) {
+            parts = folders[(library + 1)...]
+            if parts.first == "lib-dynload" { parts.removeFirst() }
+        } else {
+            return nil
+        }
+        parts.removeAll { $0 == "__pycache__" }
+        // `_C.cpython-311-x86_64-linux-gnu.so`, `numpy.libs`.
+        var names = parts.map { $0.prefix { $0 != "." } }
+        if names.last == "__init__" { names.removeLast() }
+        return names.isEmpty ? nil : (names, installed != nil)
+    }
+}
+
+extension ReadAheadPlan {
+    /// Files in the order in which a start needs them; of those it needs at the same time the largest first.
+    package func inOrder(of use: FirstUse) -> ReadAheadPlan {
+        let placed = files.map { (place: use.place(of: $0.path), file: $0) }
+        let sorted = placed.sorted { ($0.place, $1.file.bytes, $0.file.path) < ($1.place, $0.file.bytes, $1.file.path) }
+        return ReadAheadPlan(files: sorted.map(\.file))
+    }
+}
