@@ -28,7 +28,7 @@ class ModuleList:
         self.records = state / f"recorded-{version}-python{python}"
         self.names: dict[str, list[str]] = {COMMAND: [], ENGINE: []}
         self.left_out: list[str] = []
-        """Modules that leave the fork server in a state that may not be forked."""
+        """Modules after which a process may not be forked, or may not wait; and those whose import hangs."""
 
     @property
     def is_empty(self) -> bool:
@@ -36,11 +36,14 @@ class ModuleList:
 
     def load(self) -> None:
         """With what starts since the last time have found. Raises OSError where the folder cannot be written."""
+        self.read()
+        if self._merge():
+            self.save()
+
+    def read(self) -> None:
         if not self._read(self.path):
             # Where neither is there, the next start records one.
             self._read(Path(sys.prefix) / INSTALLED)
-        if self._merge():
-            self.save()
 
     def _read(self, path: Path) -> bool:
         """Whether it is a list of this vLLM's."""
@@ -72,7 +75,10 @@ class ModuleList:
         self.names[role] = list(names)[:LIMIT]
 
     def leave_out(self, name: str) -> None:
-        self.left_out.append(name)
+        # The command and the fork server may both have one at the same time.
+        self.read()
+        if name not in self.left_out:
+            self.left_out.append(name)
         self.save()
 
     def to_preload(self, role: str) -> list[str]:

@@ -20,17 +20,23 @@ class Recorder:
         self.role = role
         self.descriptor = -1
         self.pid = 0
+        self.previous = ""
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        """Much of what is looked for is optional and is not there; whoever preloads it finds that out as quickly."""
+        """Notes the name before this one, once it is known to be a module: much of what is looked for is not there.
+
+        The last name of all is lost; a later start finds it.
+        """
         try:
             if self.pid != os.getpid():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.pid = os.getpid()
                 path = self.folder / f"{self.role}.{self.pid}"
                 self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            # At once: processes of an engine end by SIGKILL.
-            os.write(self.descriptor, f"{name}\n".encode())
+            if self.previous in sys.modules:
+                # At once: processes of an engine end by SIGKILL.
+                os.write(self.descriptor, f"{self.previous}\n".encode())
+            self.previous = name
         except OSError:
             # Without a place for records the next start is as slow as this one, no worse.
             stop()
