@@ -14,14 +14,14 @@ package struct FirstUse: Sendable {
     /// Lower is earlier. What is no module comes with the package whose folder it is in, such as its libraries; what
     /// belongs to no known package comes last, and what the interpreter itself needs first.
     package func place(of path: String) -> Int {
-        guard let (parts, isInstalled) = Self.module(path) else { return -1 }
-        var parts = parts
+        guard let module = Self.module(path) else { return -1 }
+        var parts = module.parts
         while !parts.isEmpty {
             if let place = places[Substring(parts.joined(separator: "."))] { return place }
             parts.removeLast()
         }
         // The interpreter has its first modules before anybody can write them down.
-        return isInstalled ? Int.max : -1
+        return module.isInstalled ? Int.max : -1
     }
 
     /// The dotted name that a file would have as a module; nil outside of Python's folders.
