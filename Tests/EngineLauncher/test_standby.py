@@ -10,7 +10,6 @@ import socket
 from pathlib import Path
 
 from crosslogic import procfs
-from crosslogic.launchable import LAUNCHER
 from crosslogic.waiting import wait_for
 from starts import Installation
 
@@ -63,9 +62,9 @@ def test_another_installed_vllm_is_refused(recorded: Installation) -> None:
 
 def test_another_vllm_in_the_same_place_is_refused(recorded: Installation) -> None:
     parked = recorded.park()
+    parked.settle()
     information = next(recorded.package("").parent.glob("vllm-*.dist-info"))
-    shutil.rmtree(information)
-    shutil.copytree(LAUNCHER, information)
+    shutil.copytree(information.rename(recorded.folder / "before"), information)
     assert parked.go() == "refused: another vLLM is installed now"
     parked.kill()
 

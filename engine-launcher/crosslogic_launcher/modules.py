@@ -14,6 +14,8 @@ COMMAND, ENGINE = "command", "engine"
 
 NEVER = ("__", "crosslogic_launcher", "transformers_modules")
 """Prefixes: no modules, ours, and code that came with a model."""
+ABSENT = "-"
+"""Before a name in a record: there is no such module after all."""
 LIMIT = 20_000
 """Of names in a list: more than twice of what vLLM has."""
 INSTALLED = "crosslogic-modules.json"
@@ -70,8 +72,13 @@ class ModuleList:
         return bool(records)
 
     def _add(self, role: str, found: list[str]) -> None:
-        names = dict.fromkeys(self.names[role])
-        names.update(dict.fromkeys(name for name in found if name and not name.startswith(NEVER)))
+        there: dict[str, None] = {}
+        for line in found:
+            if line.startswith(ABSENT):
+                there.pop(line.removeprefix(ABSENT), None)
+            elif line and not line.startswith(NEVER):
+                there[line] = None
+        names = dict.fromkeys(self.names[role]) | there
         self.names[role] = list(names)[:LIMIT]
 
     def leave_out(self, name: str) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from crosslogic_launcher.modules import ENGINE
+from crosslogic_launcher.modules import ABSENT, ENGINE
 
 FOLDER_VARIABLE = "CROSSLOGIC_RECORD_MODULES"
 """How the processes that a recorded start spawns know of it."""
@@ -23,19 +23,17 @@ class Recorder:
         self.previous = ""
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        """Notes the name before this one, once it is known to be a module: much of what is looked for is not there.
-
-        The last name of all is lost; a later start finds it.
-        """
+        """Takes the name before this one back where it has turned out to be no module: much is only looked for."""
         try:
             if self.pid != os.getpid():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.pid = os.getpid()
                 path = self.folder / f"{self.role}.{self.pid}"
                 self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            if self.previous in sys.modules:
-                # At once: processes of an engine end by SIGKILL.
-                os.write(self.descriptor, f"{self.previous}\n".encode())
+                self.previous = ""
+            taken_back = f"{ABSENT}{self.previous}\n" if self.previous and self.previous not in sys.modules else ""
+            # At once: processes of an engine end by SIGKILL.
+            os.write(self.descriptor, f"{taken_back}{name}\n".encode())
             self.previous = name
         except OSError:
             # Without a place for records the next start is as slow as this one, no worse.
