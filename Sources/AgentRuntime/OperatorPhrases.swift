@@ -71,6 +71,7 @@ enum OperatorPhrases {
         let names = verdict.differences.joined(separator: ", ")
         return switch verdict.outcome {
         case .used: (.notice, "carried caches were used: nothing was compiled anew")
+        case .unproven: (.info, "carried caches: nothing was compiled anew, and nothing was told to be loaded")
         case .notUsed:
             (
                 .warning,

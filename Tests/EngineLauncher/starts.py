@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -63,6 +64,22 @@ class Installation:
             command, env=self.variables | variables, capture_output=True, text=True, timeout=SECONDS, check=False
         )
         return Ended(ran.stdout, ran.stderr, ran.returncode)
+
+    def list_also(self, role: str, name: str) -> None:
+        """As if a start had recorded it."""
+        path = next(self.state.glob("modules-*.json"))
+        modules = json.loads(path.read_text())
+        modules[role].append(name)
+        path.write_text(json.dumps(modules))
+
+    def change_launcher(self, module: str, text: str, other: str) -> None:
+        """In a copy of it."""
+        if self.launcher == LAUNCHER:
+            self.launcher = self.folder / "launcher"
+            shutil.copytree(LAUNCHER, self.launcher)
+        path = self.launcher / "crosslogic_launcher" / module
+        assert text in path.read_text()
+        path.write_text(path.read_text().replace(text, other))
 
     def park(self, **variables: str) -> Parked:
         return Parked(self, variables)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from crosslogic.launchable import LAUNCHER
 from starts import Installation
 
 
@@ -78,12 +77,7 @@ def test_a_module_that_makes_forks_unsafe_is_found_and_left_out(recorded: Instal
 def test_a_module_that_opens_a_device_is_found_and_left_out(recorded: Installation) -> None:
     device = recorded.folder / "nvidia0"
     device.touch()
-    recorded.launcher = recorded.folder / "launcher"
-    shutil.copytree(LAUNCHER, recorded.launcher)
-    proof = recorded.launcher / "crosslogic_launcher" / "cleanliness.py"
-    text = proof.read_text()
-    assert 'DEVICE = "/dev/nvidia"' in text
-    proof.write_text(text.replace("/dev/nvidia", str(device.with_name("nvidia"))))
+    recorded.change_launcher("cleanliness.py", "/dev/nvidia", str(device.with_name("nvidia")))
     variables = {"VLLM_STANDIN_DEVICE": str(device)}
     recorded.start(VLLM_STANDIN_IMPORTS="vllm.trouble.device", **variables)
     start = recorded.start(**variables)
@@ -120,3 +114,38 @@ def test_a_broken_package_fails_as_it_does_without_the_launcher(recorded: Instal
     assert start.said[-1] == "plain, because ImportError: broken on purpose"
     assert start.code == 1
     assert "broken on purpose" in start.errors
+
+
+def test_a_fork_server_whose_import_hangs_is_waited_for_once_and_ended(recorded: Installation) -> None:
+    recorded.start()
+    recorded.list_also("engine", "vllm.trouble.hang")
+    recorded.change_launcher("client.py", "PATIENCE = 30.0", "PATIENCE = 2.0")
+    start = recorded.start()
+    why = "because the fork server has not answered within 2 s"
+    assert [line for line in start.said if why in line] == [
+        f"ModelInspection: spawned, {why}",
+        f"EngineCore: spawned, {why}",
+    ]
+    assert start.report["core"]["parent"] == start.report["command"]
+    assert start.report["exit_code"] == 7
+
+
+def test_a_launcher_that_is_not_whole_ends_in_a_plain_start(recorded: Installation) -> None:
+    recorded.change_launcher("report.py", "import os", "import nothing_of_that_name")
+    broken = recorded.start("report", "--more")
+    assert broken.said == ["plain, because ModuleNotFoundError: No module named 'nothing_of_that_name'"]
+    shutil.rmtree(recorded.launcher / "crosslogic_launcher")
+    gone = recorded.start("report", "--more")
+    assert gone.said == ["plain, because ModuleNotFoundError: No module named 'crosslogic_launcher'"]
+    for start in (broken, gone):
+        assert start.report["argv"] == ["report", "--more"]
+        assert start.report["core"]["parent"] == start.report["command"]
+
+
+def test_a_process_that_the_loader_gives_another_library_is_spawned(recorded: Installation) -> None:
+    recorded.start()
+    library = recorded.folder / "libstray.so"
+    library.write_text("")
+    start = recorded.start(LD_PRELOAD=str(library))
+    assert f"EngineCore: spawned, because LD_PRELOAD brings {library}" in start.said
+    assert start.report["core"]["parent"] == start.report["command"]

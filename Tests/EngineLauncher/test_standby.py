@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -60,6 +60,31 @@ def test_another_installed_vllm_is_refused(recorded: Installation) -> None:
     parked.kill()
 
 
+def test_another_vllm_in_the_same_place_is_refused(recorded: Installation) -> None:
+    parked = recorded.park()
+    parked.settle()
+    information = next(recorded.package("").parent.glob("vllm-*.dist-info"))
+    shutil.copytree(information.rename(recorded.folder / "before"), information)
+    assert parked.go() == "refused: another vLLM is installed now"
+    parked.kill()
+
+
+def test_an_import_that_hangs_after_the_go_ends_in_a_plain_start_and_is_left_out(recorded: Installation) -> None:
+    recorded.start()
+    recorded.list_also("command", "vllm.trouble.hang")
+    recorded.change_launcher("hang.py", "PATIENCE = 30.0", "PATIENCE = 4.0")
+    parked = recorded.park()
+    assert parked.go("report", "--model", "x", **SECRETS) == "ok"
+    ended = parked.end()
+    assert ended.said == ["plain, because the import of vllm.trouble.hang hangs"]
+    assert ended.report["command"] == parked.process.pid
+    assert ended.report["argv"] == ["report", "--model", "x"]
+    assert ended.report["core"]["parent"] == parked.process.pid
+    assert SECRETS.items() <= ended.report["core"]["environment"].items()
+    assert ended.report["oom_score"] == oom_score(os.getpid())
+    assert recorded.modules["left_out"] == ["vllm.trouble.hang"]
+
+
 def test_half_a_message_and_nonsense_change_nothing(recorded: Installation) -> None:
     parked = recorded.park()
     for nonsense in (b"", b"Aserve\0", b"\xff\xfe\0"):
@@ -81,13 +106,23 @@ def test_without_recorded_modules_the_go_starts_a_recording_one(installation: In
     assert ended.report["core"]["environment"]["HF_TOKEN"] == SECRETS["HF_TOKEN"]
 
 
-def test_a_command_that_holds_a_gpu_before_anybody_asked_does_not_serve(recorded: Installation) -> None:
+def test_a_module_with_which_the_command_holds_a_gpu_is_left_out_and_the_start_waits_on(recorded: Installation) -> None:
     recorded.start()
-    listed = next(recorded.state.glob("modules-*.json"))
-    modules = recorded.modules
-    modules["command"].append("vllm.trouble.cuda")
-    listed.write_text(json.dumps(modules))
-    why = "CUDA is initialised after the import of vllm.trouble.cuda"
+    recorded.list_also("command", "vllm.trouble.cuda")
+    parked = recorded.park()
+    wait_for("it begins anew", lambda: [p for p in parked.members if p.command.endswith("--tries 1")], 30)
+    assert parked.go() == "ok"
+    ended = parked.end()
+    assert ended.said[0].startswith("standby, ")
+    assert recorded.modules["left_out"] == ["vllm.trouble.cuda"]
+    assert ended.report["exit_code"] == 7
+
+
+def test_a_command_that_itself_holds_a_gpu_before_anybody_asked_does_not_serve(recorded: Installation) -> None:
+    recorded.start()
+    main = recorded.package("entrypoints/cli/main.py")
+    main.write_text(main.read_text().replace("import sys\n", "import sys\nimport vllm.trouble.cuda\n"))
+    why = "CUDA is initialised after the import of vLLM's command"
     parked = recorded.park()
     # It has become a process that holds nothing, and neither does another one.
     wait_for("it begins anew", lambda: [p.command.rpartition("--because ")[2] for p in parked.members] == [why], 30)

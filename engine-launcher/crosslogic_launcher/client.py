@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from multiprocessing import context, popen_forkserver, popen_spawn_posix, resource_tracker, spawn, util
+from multiprocessing import connection, context, popen_forkserver, popen_spawn_posix, resource_tracker, spawn, util
 from multiprocessing.context import reduction
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 from crosslogic_launcher import messages, oom
 from crosslogic_launcher.report import say
 
-PATIENCE = 120.0
-"""Seconds for an answer: the server may still be importing."""
+PATIENCE = 30.0
+"""Seconds for an answer: the server may still be importing. A start that says nothing for 60 is taken for stalled."""
 
 
 class RefusedError(Exception):
@@ -26,40 +26,47 @@ class RefusedError(Exception):
 class ForkServerLink:
     """The way to the server, for the process that started it and for all that it has forked."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, server: subprocess.Popen[bytes] | None = None) -> None:
+        """`server` where it is a child of this process, which has forked nobody so far."""
         self.channel = channel
+        self.server = server
+        self.given_up: str | None = None
 
     @classmethod
     def start(cls, launcher: Path, state: Path, version: str, output: int) -> ForkServerLink:
         """`output` takes what its imports print."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            subprocess.Popen(
+            server = subprocess.Popen(
                 [sys.executable, launcher, "fork-server", str(theirs.fileno()), state, version, "0"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 pass_fds=[theirs.fileno()],
             )
-        return cls(ours)
+        return cls(ours, server)
 
     def fork(self, inherited: list[int]) -> tuple[int, int, int]:
         """The new process's pid, where its end can be read, and where what it is to do is written."""
+        if self.given_up:
+            raise RefusedError(self.given_up)
         data, to_child = os.pipe()
         sentinel, status = os.pipe()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         fixed = [theirs.fileno(), data, status, resource_tracker.getfd(), self.channel.fileno(), 1, 2]
         try:
             with ours:
-                ours.settimeout(PATIENCE)
                 request = {"environment": dict(os.environ), "oom_score": oom.score()}
                 messages.send(self.channel, request, [*fixed, *inherited])
                 theirs.close()
+                if not connection.wait([ours], PATIENCE):
+                    raise RefusedError(self._give_up())
                 reply = messages.receive(ours)
             if reply is None:
                 raise RefusedError("the fork server has ended")
             if "pid" not in reply[0]:
                 raise RefusedError(str(reply[0].get("refused")))
+            self.server = None
             return int(reply[0]["pid"]), sentinel, to_child
         except (OSError, ValueError, RefusedError) as error:
             util.close_fds(sentinel, to_child)
@@ -67,6 +74,16 @@ class ForkServerLink:
         finally:
             theirs.close()
             util.close_fds(data, status)
+
+    def _give_up(self) -> str:
+        """For good: nobody waits a second time for a server whose import hangs, and its memory is given back."""
+        self.given_up = f"the fork server has not answered within {PATIENCE:.0f} s"
+        self.channel.close()
+        # One that has forked reports the ends of its children: without it they would count as dead.
+        if self.server:
+            self.server.kill()
+            self.server.wait()
+        return self.given_up
 
 
 class Popen(popen_forkserver.Popen):

@@ -4,6 +4,7 @@ and `record --vllm VLLM --list FILE`."""
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import os
 import signal
@@ -13,11 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crosslogic_launcher import cleanliness, client, environment, forkserver, inspection, oom, recorder
+from crosslogic_launcher import cleanliness, client, environment, forkserver, hang, inspection, oom, recorder
+from crosslogic_launcher.hang import Imports
 from crosslogic_launcher.modules import COMMAND, ModuleList
 from crosslogic_launcher.preload import preload
 from crosslogic_launcher.report import say
-from crosslogic_launcher.standby import Standby
+from crosslogic_launcher.standby import Go, Standby
 
 if TYPE_CHECKING:
     from typing import Self
@@ -28,6 +30,10 @@ NEEDS = {"preload": ["state"], "park": ["state", "socket"], "record": ["list"]}
 
 class PlainError(Exception):
     """Why the start has to be a plain one."""
+
+
+class DirtyError(PlainError):
+    """A module has done what cannot be undone; it is left out from now on."""
 
 
 class NothingToImportError(PlainError):
@@ -55,6 +61,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--list", type=Path, help="where the modules of a start without a model of anybody's go")
     parser.add_argument("--socket", type=Path, help="where a parked start hears of its go")
     parser.add_argument("--because", help="why a parked start has nothing imported")
+    parser.add_argument("--tries", type=int, default=0, help="of a parked start to import all and hold no GPU")
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:end])
     options.argv = list(arguments[end + 1 :])
@@ -87,20 +94,27 @@ def park(options: argparse.Namespace) -> int:
     """Everything is imported, then it is waited. Nothing is printed to the engine's log before the go."""
     score = oom.score()
     oom.adjust(oom.FIRST)
-    standby = Standby(options.socket, options.vllm)
+    imports = Imports()
     with Quiet() as quiet:
+
+        def watch(go: Go) -> None:
+            imports.watch(hang.PATIENCE, lambda: fall_back(options, go, imports.current, quiet, score))
+
+        standby = Standby(options.socket, options.vllm, watch)
         if not options.because:
             try:
-                serve, modules = import_all(options, quiet.output)
+                serve, modules = import_all(options, quiet.output, imports)
             except NothingToImportError as error:
                 options.because = reason(error)
             except Exception as error:
                 if standby.withdraw():
                     quiet.end()
                     oom.adjust(score)
-                    wait_without_imports(options, standby.parked, reason(error))
+                    begin_anew(options, standby.parked, error)
                 options.because = reason(error)
+        imports.ended.set()
         go = standby.wait()
+        standby.thread.join()
     oom.adjust(score)
     if options.because:
         # With an environment of its own: what was imported counts for nothing.
@@ -112,7 +126,7 @@ def park(options: argparse.Namespace) -> int:
     return serve()
 
 
-def import_all(options: argparse.Namespace, output: int) -> tuple[Callable[[], Any], ModuleList]:
+def import_all(options: argparse.Namespace, output: int, imports: Imports) -> tuple[Callable[[], Any], ModuleList]:
     modules = installed_modules(options.state)
     if modules.is_empty:
         raise NothingToImportError("no modules are recorded yet")
@@ -120,16 +134,36 @@ def import_all(options: argparse.Namespace, output: int) -> tuple[Callable[[], A
     inspection.install()
     serve = command()
     # The command forks nobody; what it must not do is hold a GPU that nobody has asked for yet.
-    dirty = preload(modules.to_preload(COMMAND), cleanliness.gpu_in_use)
+    dirty = preload(modules.to_preload(COMMAND), cleanliness.gpu_in_use, imports.begin)
+    why = cleanliness.gpu_in_use()
     if dirty:
-        raise PlainError(f"{cleanliness.gpu_in_use()} after the import of {dirty}")
+        modules.leave_out(dirty)
+        raise DirtyError(f"{why} after the import of {dirty}")
+    if why:
+        raise PlainError(f"{why} after the import of vLLM's command")
     return serve, modules
 
 
-def wait_without_imports(options: argparse.Namespace, variables: dict[str, str], why: str) -> NoReturn:
-    """What was imported is of no use: no memory for it, and no GPU, is kept while nobody has asked for a start."""
-    arguments = ["park", *places(options), "--socket", str(options.socket), "--because", why]
+def begin_anew(options: argparse.Namespace, variables: dict[str, str], error: Exception) -> NoReturn:
+    """Without the module that is to blame, or without any: no memory for what is of no use, and no GPU, is kept while
+    nobody has asked for a start.
+    """
+    arguments = ["park", *places(options), "--socket", str(options.socket)]
+    if isinstance(error, DirtyError) and options.tries < forkserver.CLEANING_TRIES:
+        arguments += ["--tries", str(options.tries + 1)]
+    else:
+        arguments += ["--because", reason(error)]
     os.execve(sys.executable, [sys.executable, str(LAUNCHER), *arguments], variables)
+
+
+def fall_back(options: argparse.Namespace, go: Go, module: str | None, quiet: Quiet, score: int) -> None:
+    """From beside the import that hangs; all of this process ends by the exec."""
+    if module:
+        with contextlib.suppress(Exception):
+            ModuleList(options.state, version()).leave_out(module)
+    quiet.end()
+    oom.adjust(score)
+    plain(options.vllm, go.argv, go.environment, f"the import of {module or 'its command'} hangs")
 
 
 class Quiet:
@@ -148,7 +182,7 @@ class Quiet:
     def end(self) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        for descriptor, kept in zip((1, 2), self.kept, strict=True):
+        for descriptor, kept in enumerate(self.kept, start=1):
             os.dup2(kept, descriptor)
             os.close(kept)
 

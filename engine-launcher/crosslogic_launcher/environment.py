@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 LATE_PREFIXES = ("AWS_", "RUNAI_STREAMER_", "CROSSLOGIC_", "MEMORY_PRESSURE_")
 EARLY = ("RUNAI_STREAMER_LOG_LEVEL", "RUNAI_STREAMER_LOG_TO_STDERR")
@@ -40,6 +41,20 @@ def difference(parked: Mapping[str, str], wanted: Mapping[str, str]) -> str | No
     for name in sorted({*parked, *wanted}):
         if parked.get(name) != wanted.get(name) and not is_late(name):
             return name
+    return None
+
+
+def not_preloaded(wanted: Mapping[str, str]) -> str | None:
+    """Why a forked process would lack a library that the loader gives a new one, as vLLM's CPU build has it."""
+    libraries = wanted.get("LD_PRELOAD", "").replace(":", " ").split()
+    if not libraries:
+        return None
+    loaded = Path("/proc/self/maps").read_text(errors="replace")
+    for library in libraries:
+        # A name without a folder is looked for by the loader.
+        name = os.path.realpath(library) if "/" in library else "/" + library
+        if f"{name}\n" not in loaded:
+            return f"LD_PRELOAD brings {library}"
     return None
 
 

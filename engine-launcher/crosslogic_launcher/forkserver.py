@@ -6,8 +6,10 @@ It does nothing else: one thread, no GPU, and the proof of both before each fork
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import random
+import select
 import selectors
 import signal
 import socket
@@ -23,6 +25,7 @@ from crosslogic_launcher.preload import preload
 FIXED_DESCRIPTORS = 7
 """Of a request: for its answer, the child's data, its status, the resource tracker, the channel, output and errors."""
 CLEANING_TRIES = 3
+PR_SET_PDEATHSIG = 1
 
 
 class ForkServer:
@@ -67,22 +70,27 @@ class ForkServer:
         # It has waited long enough: the end of this process by the kernel would be that of the engine's whole unit.
         oom.adjust(request["oom_score"])
         with socket.socket(fileno=descriptors[0]) as answer:
-            reason = cleanliness.unforkable(frozenset(self.status))
+            # Who has given up waiting has spawned the process instead.
+            reason = None if hung_up(answer) else self._refusal(request) or self._fork(request, descriptors[1:], answer)
             if reason:
-                messages.send(answer, {"refused": reason})
-            else:
-                self._fork(request, descriptors[1:], answer)
-        self._close(descriptors[3:])
+                reply(answer, {"refused": reason})
+        self._close([descriptor for descriptor in descriptors[1:] if descriptor not in self.status.values()])
 
-    def _fork(self, request: dict[str, Any], descriptors: list[int], answer: socket.socket) -> None:
-        data, status = descriptors[:2]
-        pid = os.fork()
+    def _refusal(self, request: dict[str, Any]) -> str | None:
+        return cleanliness.unforkable(frozenset(self.status)) or environment.not_preloaded(request["environment"])
+
+    def _fork(self, request: dict[str, Any], descriptors: list[int], answer: socket.socket) -> str | None:
+        """Why there is no process. Its status' descriptor is kept, to tell its end."""
+        try:
+            pid = os.fork()
+        except OSError as error:
+            return str(error)
         if pid == 0:
-            answer.detach()
+            answer.close()
             self._become_child(request["environment"], descriptors)
-        self.status[pid] = status
-        os.close(data)
-        messages.send(answer, {"pid": pid})
+        self.status[pid] = descriptors[1]
+        reply(answer, {"pid": pid})
+        return None
 
     def _become_child(self, wanted: dict[str, str], descriptors: list[int]) -> NoReturn:
         code = 1
@@ -137,6 +145,18 @@ class ForkServer:
             os.close(descriptor)
 
 
+def hung_up(answer: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(answer, select.POLLIN)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+
+
+def reply(answer: socket.socket, message: dict[str, Any]) -> None:
+    """Whoever asked may have ended meanwhile; others still need this server."""
+    with contextlib.suppress(OSError):
+        messages.send(answer, message)
+
+
 def reseed() -> None:
     """A spawned process draws its own; forked ones would all draw the same."""
     random.seed()
@@ -147,7 +167,9 @@ def reseed() -> None:
 
 def main(descriptor: int, state: Path, version: str, tries: int) -> int:
     modules = ModuleList(state, version)
-    modules.load()
+    # Without the records: the command's own is still being written.
+    modules.read()
+    die_with_parent(signal.SIGKILL)
     dirty = preload(modules.to_preload(ENGINE), cleanliness.unforkable)
     if dirty and tries < CLEANING_TRIES:
         # What a module has done cannot be undone: begin anew without it.
@@ -156,9 +178,15 @@ def main(descriptor: int, state: Path, version: str, tries: int) -> int:
         os.set_inheritable(descriptor, True)
         arguments = ["fork-server", str(descriptor), str(state), version, str(tries + 1)]
         os.execv(sys.executable, [sys.executable, sys.argv[0], *arguments])
+    die_with_parent(0)
     name_process()
     ForkServer(socket.socket(fileno=descriptor), modules).run()
     return 0
+
+
+def die_with_parent(number: int) -> None:
+    """While it imports: one whose import hangs would never hear that nobody is left who could ask. Survives an exec."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def name_process() -> None:

@@ -14,6 +14,8 @@ COMMAND, ENGINE = "command", "engine"
 
 NEVER = ("__", "crosslogic_launcher", "transformers_modules")
 """Prefixes: no modules, ours, and code that came with a model."""
+ABSENT = "-"
+"""Before a name in a record: there is no such module after all."""
 LIMIT = 20_000
 """Of names in a list: more than twice of what vLLM has."""
 INSTALLED = "crosslogic-modules.json"
@@ -28,7 +30,7 @@ class ModuleList:
         self.records = state / f"recorded-{version}-python{python}"
         self.names: dict[str, list[str]] = {COMMAND: [], ENGINE: []}
         self.left_out: list[str] = []
-        """Modules that leave the fork server in a state that may not be forked."""
+        """Modules after which a process may not be forked, or may not wait; and those whose import hangs."""
 
     @property
     def is_empty(self) -> bool:
@@ -36,11 +38,14 @@ class ModuleList:
 
     def load(self) -> None:
         """With what starts since the last time have found. Raises OSError where the folder cannot be written."""
+        self.read()
+        if self._merge():
+            self.save()
+
+    def read(self) -> None:
         if not self._read(self.path):
             # Where neither is there, the next start records one.
             self._read(Path(sys.prefix) / INSTALLED)
-        if self._merge():
-            self.save()
 
     def _read(self, path: Path) -> bool:
         """Whether it is a list of this vLLM's."""
@@ -67,12 +72,20 @@ class ModuleList:
         return bool(records)
 
     def _add(self, role: str, found: list[str]) -> None:
-        names = dict.fromkeys(self.names[role])
-        names.update(dict.fromkeys(name for name in found if name and not name.startswith(NEVER)))
+        there: dict[str, None] = {}
+        for line in found:
+            if line.startswith(ABSENT):
+                there.pop(line.removeprefix(ABSENT), None)
+            elif line and not line.startswith(NEVER):
+                there[line] = None
+        names = dict.fromkeys(self.names[role]) | there
         self.names[role] = list(names)[:LIMIT]
 
     def leave_out(self, name: str) -> None:
-        self.left_out.append(name)
+        # The command and the fork server may both have one at the same time.
+        self.read()
+        if name not in self.left_out:
+            self.left_out.append(name)
         self.save()
 
     def to_preload(self, role: str) -> list[str]:

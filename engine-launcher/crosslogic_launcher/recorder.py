@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from crosslogic_launcher.modules import ENGINE
+from crosslogic_launcher.modules import ABSENT, ENGINE
 
 FOLDER_VARIABLE = "CROSSLOGIC_RECORD_MODULES"
 """How the processes that a recorded start spawns know of it."""
@@ -20,17 +20,21 @@ class Recorder:
         self.role = role
         self.descriptor = -1
         self.pid = 0
+        self.previous = ""
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        """Much of what is looked for is optional and is not there; whoever preloads it finds that out as quickly."""
+        """Takes the name before this one back where it has turned out to be no module: much is only looked for."""
         try:
             if self.pid != os.getpid():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.pid = os.getpid()
                 path = self.folder / f"{self.role}.{self.pid}"
                 self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                self.previous = ""
+            taken_back = f"{ABSENT}{self.previous}\n" if self.previous and self.previous not in sys.modules else ""
             # At once: processes of an engine end by SIGKILL.
-            os.write(self.descriptor, f"{name}\n".encode())
+            os.write(self.descriptor, f"{taken_back}{name}\n".encode())
+            self.previous = name
         except OSError:
             # Without a place for records the next start is as slow as this one, no worse.
             stop()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sysconfig
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,15 +31,18 @@ class Standby:
     The socket's folder belongs to the engine's user and to nobody else; that is what makes it private.
     """
 
-    def __init__(self, path: Path, vllm: Path) -> None:
+    def __init__(self, path: Path, vllm: Path, then: Callable[[Go], None]) -> None:
+        """`then` runs in a thread of its own from the go on; who waits for that does not wait for it."""
         self.path = path
         self.vllm = vllm
-        self.installed = vllm.resolve()
+        self.then = then
+        self.installed = installation(vllm)
         self.parked = dict(os.environ)
         self.since = time.monotonic()
         self.go: Go | None = None
         self.is_withdrawn = False
         self.deciding = threading.Lock()
+        self.told = threading.Event()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path.unlink(missing_ok=True)
         before = os.umask(0o177)
@@ -50,7 +55,7 @@ class Standby:
         self.thread.start()
 
     def wait(self) -> Go:
-        self.thread.join()
+        self.told.wait()
         assert self.go
         return self.go
 
@@ -66,6 +71,8 @@ class Standby:
                 connection.sendall(f"refused: {refusal}\n".encode() if refusal else b"ok\n")
         self.listener.close()
         self.path.unlink(missing_ok=True)
+        self.told.set()
+        self.then(self.go)
 
     def withdraw(self) -> bool:
         """Whether nobody was told to go so far; then nobody is from now on."""
@@ -76,10 +83,24 @@ class Standby:
     def _refusal(self, go: Go) -> str | None:
         if self.is_withdrawn:
             return "it begins anew"
-        if self.vllm.resolve() != self.installed:
+        if installation(self.vllm) != self.installed:
             return "another vLLM is installed now"
         name = environment.difference(self.parked, go.environment)
         return f"{name} differs from what was set when it parked" if name else None
+
+
+def installation(vllm: Path) -> tuple[Path, list[tuple[str, int, int]]]:
+    """What is another after an installation, be it to another place or over this one: of each distribution the folder
+    that its installer makes anew.
+    """
+    facts = []
+    for packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        with contextlib.suppress(OSError), os.scandir(packages) as entries:
+            for entry in entries:
+                if entry.name.endswith(".dist-info"):
+                    status = entry.stat()
+                    facts.append((entry.path, status.st_ino, status.st_mtime_ns))
+    return vllm.resolve(), sorted(facts)
 
 
 def read(connection: socket.socket, patience: float) -> Go:

@@ -30,7 +30,7 @@ package struct CompileSigns: Equatable, Sendable {
 package enum CacheUse: Equatable, Sendable {
     /// It said so.
     case loaded
-    /// It did not say, but after its start there is no compiled file that was not carried.
+    /// It said neither, and after its start there is no compiled file that was not carried.
     case nothingNew
     /// It compiled all the same.
     case compiled(newFiles: Int)

@@ -5,6 +5,9 @@ package struct CacheVerdict: Equatable, Sendable {
         case used
         /// They were in place, and the engine compiled all the same.
         case notUsed = "not_used"
+        /// They were in place, and it neither said that it loaded them nor made any of its own, such as one that
+        /// compiles nothing.
+        case unproven
         /// Nobody has carried any for this key.
         case absent
         /// They were there, and are not believed.
@@ -50,7 +53,8 @@ package struct CacheVerdict: Equatable, Sendable {
 
     package mutating func judge(_ use: CacheUse) {
         switch use {
-        case .loaded, .nothingNew: outcome = .used
+        case .loaded: outcome = .used
+        case .nothingNew: outcome = .unproven
         case .compiled(let newFiles):
             outcome = .notUsed
             compiledFiles = newFiles

@@ -28,7 +28,7 @@ package enum EngineEnvironment {
         variables["PATH"] = Secret(path(inherited: inherited["PATH"], executable: install.executable))
         var defaults = defaults(cacheFolder: cacheFolder)
         defaults += assignment.isOnHub ? hub(install) : offline(install.effectiveVLLM)
-        defaults += savings.flatMap { $0.environment(cacheFolder: cacheFolder) }
+        defaults += savings.flatMap { $0.environment(cacheFolder: cacheFolder) } + streamerLog
         if assignment.useRunaiStreamer {
             defaults += tuned + streamerDefaults
             // The sharded loader has its limit among `tuned`.
@@ -54,7 +54,7 @@ package enum EngineEnvironment {
         variables["PATH"] = path(inherited: inherited["PATH"], executable: install.executable)
         var defaults = defaults(cacheFolder: cacheFolder) + offline(install.effectiveVLLM)
         defaults += savings.savings(on: install, arguments: []).flatMap { $0.environment(cacheFolder: cacheFolder) }
-        defaults += streamerDefaults
+        defaults += streamerDefaults + streamerLog
         for variable in defaults where variables[variable.name] == nil {
             variables[variable.name] = variable.value.reveal()
         }
@@ -106,6 +106,9 @@ package enum EngineEnvironment {
         EnvironmentVariable("RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING", "0"),
         // The default of one second aborts connections that only wait their turn on a shared link.
         EnvironmentVariable("RUNAI_STREAMER_S3_REQUEST_TIMEOUT_MS", "30000"),
+    ]
+    /// For every engine: the streamer reads them when it is imported, which one that waits has done.
+    private static let streamerLog = [
         // The only place where the cause of a failed read is written.
         EnvironmentVariable("RUNAI_STREAMER_LOG_TO_STDERR", "1"),
         EnvironmentVariable("RUNAI_STREAMER_LOG_LEVEL", "INFO"),

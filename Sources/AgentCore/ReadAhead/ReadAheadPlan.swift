@@ -17,6 +17,8 @@ package struct ReadAheadPlan: Equatable, Sendable {
     package static let maximumTextBytes = 32 << 20
     private static let maximumFiles = 100_000
     private static let maximumRanges = 1_000_000
+    /// Of all ranges together, and of the largest offset: more than any engine has, and no sum of them overflows.
+    private static let maximumBytes: UInt64 = 1 << 40
     /// A gap that costs less to read than to leave out.
     private static let smallestGap: UInt64 = 256 << 10
 
@@ -58,6 +60,7 @@ package struct ReadAheadPlan: Equatable, Sendable {
     package init(text: [UInt8]) {
         files = []
         var count = 0
+        var left = Self.maximumBytes
         for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
             guard line.hasPrefix(" ") else {
                 guard line.hasPrefix("/"), files.count < Self.maximumFiles else { break }
@@ -67,8 +70,9 @@ package struct ReadAheadPlan: Equatable, Sendable {
             let numbers = line.split(separator: " ").compactMap { UInt64($0) }
             count += 1
             guard numbers.count == 2, !files.isEmpty, count <= Self.maximumRanges else { break }
-            let (end, overflow) = numbers[0].addingReportingOverflow(numbers[1])
-            if !overflow { files[files.count - 1].ranges.append(numbers[0]..<end) }
+            guard numbers[0] <= Self.maximumBytes, numbers[1] <= left else { break }
+            left -= numbers[1]
+            files[files.count - 1].ranges.append(numbers[0]..<numbers[0] + numbers[1])
         }
     }
 }

@@ -73,6 +73,12 @@ struct CacheStore: Sendable {
         }
     }
 
+    /// Everything under one key, the manifest too.
+    func objects(under key: String) async throws(StoreTrouble) -> [StoredObject] {
+        let answer = try Self.checked(try await ask(requests.list(prefix: path(key, ""))))
+        return try S3Listing.parse(answer.body).objects.filter { self.key(of: $0.name) == key }
+    }
+
     func modifiedAt(_ key: String) async throws(StoreTrouble) -> String? {
         let answer = try Self.checked(try await ask(requests.list(prefix: path(key, Self.manifestName))))
         return try S3Listing.parse(answer.body).objects.first?.modifiedAt

@@ -6,6 +6,8 @@ struct CacheWriter {
     /// Of a manifest that is used: older, and it is written anew, so that its age tells when it was used last.
     private static let freshness = 86_400.0
     private static let looks = 8
+    /// Seconds for which a part that nobody names is left alone: another node may be about to name it.
+    private static let grace = 3600.0
 
     let store: CacheStore
     let key: CacheKey
@@ -28,7 +30,21 @@ struct CacheWriter {
         try await put(manifest)
         ports.log.write(
             .notice, "carried caches: \(bundle.files.count) files, \(bundle.bytes) bytes are in the store for others")
+        try await removeUnnamed(by: manifest)
         try await removeOldest()
+    }
+
+    /// Parts of earlier manifests of this key. Ages are those of the store: its clock wrote all of them.
+    private func removeUnnamed(by manifest: CacheManifest) async throws(CacheTrouble) {
+        let found = try await asking { () async throws(StoreTrouble) in try await store.objects(under: key.digest) }
+        let named = Set(manifest.parts)
+        let aged = found.map { (name: $0.name, at: $0.modifiedAt.flatMap { WallClock.seconds(rfc3339: $0) }) }
+        guard let newest = aged.compactMap(\.at).max() else { return }
+        let gone = aged.filter { object in
+            guard let at = object.at, let name = object.name.split(separator: "/").last else { return false }
+            return Hexadecimal.isDigest(name) && !named.contains(String(name)) && newest - at > Self.grace
+        }
+        try await asking { () async throws(StoreTrouble) in try await store.remove(gone.map(\.name)) }
     }
 
     /// The mark of a use, for whoever decides what goes.

@@ -237,7 +237,7 @@ actor CarriedCaches {
         _ start: Start, _ packed: CacheBundle, _ verdict: CacheVerdict, _ writer: CacheWriter
     ) async throws(CacheTrouble) {
         switch verdict.outcome {
-        case .used:
+        case .used, .unproven:
             if let restored = start.restored { try await writer.touch(restored) }
         case .notUsed, .absent, .refused: try await writer.carry(packed)
         // There is something that could not be fetched: only who can read it may replace it.

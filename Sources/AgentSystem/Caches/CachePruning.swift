@@ -6,7 +6,7 @@ enum CachePruning {
     /// Of everything compiled: that of several large models.
     static let limit: UInt64 = 8 << 30
 
-    /// Removes whole compilations, those first that nobody has read for the longest time; none that was read or written
+    /// Removes whole compilations, or single files of the inductor's, those first that nobody has read for the longest time; none that was read or written
     /// since `use` (seconds since 1970).
     static func prune(_ tree: CacheTree, limit: UInt64 = limit, usedSince use: Int64) throws(FileFailure) {
         var caches: [String: (bytes: UInt64, lastUse: Int64)] = [:]

@@ -12,6 +12,9 @@ struct CacheTree {
     }
 
     private static let maximumDepth = 12
+    private static let inductor = "torch_compile_cache/inductor/"
+    /// Seconds: as mounted by default (relatime), a file that is read again has that written down once a day.
+    private static let readsCountWithin: Int64 = 86_400
 
     let root: String
     private(set) var entries: [Entry] = []
@@ -23,17 +26,26 @@ struct CacheTree {
 
     /// Everything of those caches that changed since then; everything at all where none did.
     func bundle(since limit: Int64) throws(CacheFault) -> CacheBundle {
-        let fresh = Set(entries.filter { $0.changedAt >= limit }.map { Self.cache(of: $0.file.path) })
-        let compiled = fresh.contains { $0.hasPrefix("torch_compile_cache/") }
-        let kept = compiled ? entries.filter { isSmall($0) || fresh.contains(Self.cache(of: $0.file.path)) } : entries
+        let fresh = Set(entries.filter { isFresh($0, since: limit) }.map { Self.cache(of: $0.file.path) })
+        let compiled = entries.contains { !isSmall($0) && $0.changedAt >= limit }
+        guard compiled else { return try CacheBundle(entries.map(\.file)) }
+        let kept = entries.filter { isSmall($0) || fresh.contains(Self.cache(of: $0.file.path)) }
         return try CacheBundle(kept.map(\.file))
+    }
+
+    /// What a start of the inductor's finds there it reads; of the others all that one made is one folder.
+    private func isFresh(_ entry: Entry, since limit: Int64) -> Bool {
+        guard entry.file.path.hasPrefix(Self.inductor) else { return entry.changedAt >= limit }
+        return entry.usedAt >= limit - Self.readsCountWithin
     }
 
     /// What is found by its name alone, and is a few kilobytes.
     private func isSmall(_ entry: Entry) -> Bool { !entry.file.path.hasPrefix("torch_compile_cache/") }
 
-    /// The folder of one compilation, which is of use as a whole or not at all.
+    /// The folder of one compilation, which is of use as a whole or not at all. The inductor's has files of all models,
+    /// each found by its own name.
     static func cache(of path: String) -> String {
+        if path.hasPrefix(inductor) { return path }
         let parts = path.split(separator: "/")
         return parts.prefix(parts.count > 2 && parts[1] == "torch_aot_compile" ? 3 : 2).joined(separator: "/")
     }

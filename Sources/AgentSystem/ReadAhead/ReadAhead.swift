@@ -17,7 +17,8 @@ package enum ReadAhead {
     private static let bufferBytes = 1 << 20
 
     private struct Work {
-        var pieces: ArraySlice<(path: String, range: Range<UInt64>)>
+        /// nil where the rest is left alone.
+        var pieces: ReadAheadPieces?
         var outcome = Outcome()
     }
 
@@ -30,14 +31,7 @@ package enum ReadAhead {
         _ plan: ReadAheadPlan, threads: Int, spare: UInt64,
         available: @escaping @Sendable () -> UInt64? = availableMemory
     ) -> Outcome {
-        let pieces = plan.files.flatMap { file in
-            file.ranges.flatMap { range in
-                stride(from: range.lowerBound, to: range.upperBound, by: UInt64.Stride(piece)).map {
-                    (path: file.path, range: $0..<min($0 + piece, range.upperBound))
-                }
-            }
-        }
-        let work = WorkList(Work(pieces: pieces[...]))
+        let work = WorkList(Work(pieces: ReadAheadPieces(plan, length: piece)))
         let ended = DispatchSemaphore(value: 0)
         for _ in 0..<threads {
             let failed = DetachedThread.start {
@@ -68,20 +62,22 @@ package enum ReadAhead {
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: ReadAhead.bufferBytes, alignment: 4096)
             defer { buffer.deallocate() }
             var open: (path: String, file: Descriptor)?
-            while let (path, range) = work.withLock({ $0.pieces.popFirst() }) {
+            while let piece = work.withLock({ $0.pieces?.next() }) {
                 guard let free = available(), free > spare + ReadAhead.piece else {
                     work.withLock {
                         $0.outcome.memoryWasShort = true
-                        $0.pieces = []
+                        $0.pieces = nil
                     }
                     return
                 }
-                if open?.path != path {
-                    open = (try? Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)).map { (path, $0) }
+                if open?.path != piece.path {
+                    open = (try? Descriptor.open(piece.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)).map {
+                        (piece.path, $0)
+                    }
                 }
                 // Gone since the plan was made: a new version is installed, and has a plan of its own soon.
                 guard let file = open?.file else { continue }
-                let bytes = Self.read(range, of: file, through: buffer)
+                let bytes = Self.read(piece.range, of: file, through: buffer)
                 work.withLock { $0.outcome.bytes += bytes }
             }
         }

@@ -11,7 +11,8 @@ package enum ReadAheadRecording {
     ) throws(FileFailure) -> ReadAheadPlan {
         let plan = WorkingSet.resident(engine: executable).inOrder(of: use)
         guard !plan.files.isEmpty else { return plan }
-        try LinuxFileStore().writeForThisBoot(plan.text, to: path, mode: 0o644)
+        // It is the next boot that reads it.
+        try LinuxFileStore().writeAtomically(plan.text, to: path, mode: 0o644)
         return plan
     }
 }

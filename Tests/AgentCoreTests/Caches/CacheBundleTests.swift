@@ -56,7 +56,7 @@ struct CacheBundleTests {
         #expect(CacheRetention.superfluous(entries, keeping: "own", limit: 1) == ["b", "c", "a"])
     }
 
-    @Test("Were used when the engine says so, or when nothing but them is there")
+    @Test("Were used when the engine says so, and not when it compiles all the same")
     func use() {
         let carried = [CacheBundle.File(path: "torch_compile_cache/a/model", bytes: 1, isExecutable: false)]
         let more = carried + [CacheBundle.File(path: "torch_compile_cache/b/model", bytes: 1, isExecutable: false)]

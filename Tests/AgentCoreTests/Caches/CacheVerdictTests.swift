@@ -18,11 +18,13 @@ struct CacheVerdictTests {
         #expect(verdict.reason == reason)
     }
 
-    @Test("What was in place counts as used only where nothing was compiled anew")
+    @Test("What was in place counts as used only where the engine said so")
     func uses() {
         var verdict = CacheVerdict(after: .restored(files: 3, bytes: 9), key: "k")
         #expect(verdict.outcome == .notUsed)
         verdict.judge(.nothingNew)
+        #expect(verdict.outcome == .unproven)
+        verdict.judge(.loaded)
         #expect(verdict.outcome == .used)
         verdict.judge(.compiled(newFiles: 2))
         #expect((verdict.outcome, verdict.files, verdict.compiledFiles) == (.notUsed, 3, 2))

@@ -23,6 +23,27 @@ internal import Testing
         #expect(variables["RUNAI_STREAMER_LOG_TO_STDERR"] == "1")
     }
 
+    @Test(
+        "One that waits has all that is read by an import, whether what comes is streamed or not",
+        arguments: [true, false])
+    func waiting(isStreamed: Bool) {
+        let install = EngineInstall(executable: "/opt/vllm/bin/vllm", vllm: EngineVersion(0, 32))
+        var assignment = Assignment.sample()
+        assignment.useRunaiStreamer = isStreamed
+        let wanted = EngineEnvironment.variables(for: assignment, on: install, inherited: [:], cacheFolder: "/cache")
+        let parked = EngineEnvironment.variables(beforeAssignmentOn: install, inherited: [:], cacheFolder: "/cache")
+        // Named in the launcher's environment.py, with those that are read when they are needed.
+        func early(_ variables: [EnvironmentVariable]) -> [String: String] {
+            let read = variables.filter { variable in
+                variable.name.hasPrefix("RUNAI_STREAMER_LOG_")
+                    || !["AWS_", "RUNAI_STREAMER_"].contains { variable.name.hasPrefix($0) }
+            }
+            return Dictionary(uniqueKeysWithValues: read.map { ($0.name, $0.value.reveal()) })
+        }
+        #expect(early(wanted) == early(parked))
+        #expect(early(parked)["RUNAI_STREAMER_LOG_LEVEL"] == "INFO")
+    }
+
     @Test("The engine inherits what is its own and nothing of the agent's")
     func inheritance() {
         let variables = variables([

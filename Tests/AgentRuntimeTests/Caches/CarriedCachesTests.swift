@@ -94,6 +94,39 @@ struct CarriedCachesTests {
         #expect(http.asked.count { $0.method == .put } == 1)
     }
 
+    @Test("Parts of an earlier manifest go with it; those another node may just be writing stay, and what is not ours")
+    func unnamedParts() async throws {
+        let files = InMemoryFileStore()
+        try files.writeForThisBoot(Array("- 7 modelinfos/a".utf8), to: "/state/caches/outgoing/index", mode: 0o600)
+        try files.writeForThisBoot(Array("content".utf8), to: "/state/caches/outgoing/part-00000", mode: 0o600)
+        let named = Hexadecimal.text(MixingSigner().sha256(Array("content".utf8)))
+        let (old, young) = (String(repeating: "1", count: 64), String(repeating: "2", count: 64))
+        let written = Mutex<String?>(nil)
+        let http = ScriptedHTTPClient { request async throws(HTTPFailure) in
+            if request.method == .put {
+                written.withLock { $0 = request.url.split(separator: "/").dropLast().last.map(String.init) }
+            }
+            guard request.url.contains("list-type") else { return .answer(request.method == .get ? 404 : 200) }
+            let objects = [
+                ("manifest", "12:00:00"), (named, "09:00:00"), (old, "10:59:59"), (young, "11:30:00"),
+                ("readme", "09:00:00"),
+            ]
+            let key = written.withLock { $0 }
+            let listed = objects.map { name, time in
+                "<Contents><Key>some/prefix/\(key ?? "")/\(name)</Key><Size>7</Size>"
+                    + "<LastModified>2026-11-22T\(time).000Z</LastModified></Contents>"
+            }
+            let contents = key == nil ? "" : listed.joined()
+            return .answer(
+                200, "<ListBucketResult><IsTruncated>false</IsTruncated>\(contents)</ListBucketResult>")
+        }
+        let caches = try carried(http, CollectingLog(), files)
+        await caches.restore(for: .sample(), on: install)
+        #expect(await settle(caches).map(\.outcome) == [.absent])
+        let removed = http.asked.filter { $0.method == .delete }.compactMap { $0.url.split(separator: "/").last }
+        #expect(removed == [old[...]])
+    }
+
     @Test("What cannot be packed does not hide what the log has told", arguments: [true, false])
     func unpacked(isLoaded: Bool) async throws {
         let content = Array("content".utf8)

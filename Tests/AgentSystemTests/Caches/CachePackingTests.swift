@@ -93,6 +93,21 @@ struct CachePackingTests {
         #expect(try pack() == ["modelinfos/llama.json"])
     }
 
+    @Test("Of the folder that all models share, what this start has read or made is packed, and goes file by file")
+    func inductor() throws {
+        let day = 86_400
+        try put(String(repeating: "x", count: 100), "torch_compile_cache/inductor/ab/others", age: 3 * day)
+        try put(String(repeating: "x", count: 100), "torch_compile_cache/inductor/ab/read", age: 60)
+        try put("new", "torch_compile_cache/inductor/ab/new")
+        #expect(
+            try pack(since: 30) == ["torch_compile_cache/inductor/ab/new", "torch_compile_cache/inductor/ab/read"])
+        try CachePruning.prune(try CacheTree(root: root), limit: 150, usedSince: Int64(time(nil)) - 30)
+        #expect(
+            try CacheTree(root: root).entries.map(\.file.path).sorted() == [
+                "torch_compile_cache/inductor/ab/new", "torch_compile_cache/inductor/ab/read",
+            ])
+    }
+
     @Test("A file that is there already stays as it is")
     func existing() throws {
         try put("carried", "modelinfos/llama.json")

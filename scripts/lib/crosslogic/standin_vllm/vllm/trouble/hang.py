@@ -1,0 +1,5 @@
+"""Never ends to be imported."""
+
+import threading
+
+threading.Event().wait()
