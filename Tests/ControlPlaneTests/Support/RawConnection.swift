@@ -35,8 +35,9 @@ final class RawConnection: Sendable {
 
     func send(_ text: String) throws {
         let bytes = Array(text.utf8)
-        let sent = descriptor.withLock { $0.map { write($0, bytes, bytes.count) } }
-        guard sent == bytes.count else { throw Refused() }
+        // Written without the lock: it may have to wait until somebody receives.
+        let descriptor = descriptor.withLock { $0 }
+        guard let descriptor, write(descriptor, bytes, bytes.count) == bytes.count else { throw Refused() }
     }
 
     /// Sends `text` over and over, on a thread of its own, until the server has taken nothing for two seconds.
