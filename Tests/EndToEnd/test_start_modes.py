@@ -99,14 +99,24 @@ def test_one_that_is_killed_while_it_waits_is_missed_by_nobody(
 
 
 @in_standby
-def test_one_whose_environment_does_not_fit_is_replaced(
+def test_one_fits_an_assignment_without_the_streamer_too(
     stack: Stack, plane: ScriptedControlPlane, start_agent: StartAgent
 ) -> None:
     agent = start_agent(plane.url)
     parked = wait_for_standby(agent)
-    # Without the streamer its variables are not set.
-    refusal = "not standby, because RUNAI_STREAMER_LOG_LEVEL differs from what was set when it parked"
     plane.assign(**assignment(stack, use_runai_streamer=False, model_uri=str(ensure_model())))
+    assert wait_for_state(agent, "serving")["engine"]["pid"] == parked
+
+
+@in_standby
+def test_one_whose_environment_does_not_fit_is_replaced(
+    stack: Stack, plane: ScriptedControlPlane, start_agent: StartAgent
+) -> None:
+    # What may hold a password is given to no process that only waits.
+    agent = start_agent(plane.url, VLLM_PLACE="user@machine")
+    parked = wait_for_standby(agent)
+    refusal = "not standby, because VLLM_PLACE differs from what was set when it parked"
+    plane.assign(**assignment(stack))
     assert wait_for_state(agent, "serving")["engine"]["pid"] != parked
     wait_for("it is gone", lambda: procfs.of_session(parked) == [], 10)
     assert [process.pid for process in waiting(agent)] == [wait_for_standby(agent, other_than=parked)]
