@@ -1,9 +1,9 @@
 internal import Glibc
 
 /// Blocking TCP on 127.0.0.1, for threads of the kit's own. Descriptors are close-on-exec.
-enum LoopbackSocket {
+package enum LoopbackSocket {
     /// Listens on a free port; nil when the kernel refuses.
-    static func listen() -> (descriptor: Int32, port: UInt16)? {
+    package static func listen() -> (descriptor: Int32, port: UInt16)? {
         let descriptor = make()
         guard withAddress(port: 0, { bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, 512) == 0,
             let port = localPort(of: descriptor)

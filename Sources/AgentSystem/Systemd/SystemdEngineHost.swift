@@ -185,7 +185,9 @@ package final class SystemdEngineHost: EngineHost {
 /// The engine listens where its cgroup says so; the pids are not asked for.
 extension SystemdEngineHost: PortInspector {
     package func listeners(onTCPPort port: UInt16) -> [PortListener] {
-        ProcPortInspector().listeners(onTCPPort: port)
+        // One that waited may listen before systemd has told its cgroup: nobody could say then that it is no stranger.
+        if let life = current.withLock({ $0 }), life.group.withLock({ $0 == nil }) { return [] }
+        return ProcPortInspector().listeners(onTCPPort: port)
     }
 
     package func listens(onTCPPort port: UInt16, anyOf pids: [Int32]) -> Bool {
