@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from crosslogic import install, swift
 from crosslogic.console import Console
 from crosslogic.stack import Stack
 from scripted_control_plane import ScriptedControlPlane
+
+
+def pytest_configure() -> None:
+    # A shell's job in the background ignores Ctrl-C, and so would whatever the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
