@@ -143,7 +143,8 @@ def test_agent_that_an_operator_disabled_stays_so_over_an_upgrade(
     before = node.machine.property(AGENT, "InvocationID")
     node.install(next_deb)
     assert is_enabled(node, AGENT) == "disabled"
-    assert node.machine.property(AGENT, "InvocationID") == before
+    # It has not been started since, and newer systemds may have forgotten that it ever was.
+    assert node.machine.property(AGENT, "InvocationID") in {before, ""}
 
 
 def test_logind_gives_the_drain_its_time_without_a_reboot(node: PackagedNode, deb: Path) -> None:
