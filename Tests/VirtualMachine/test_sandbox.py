@@ -56,9 +56,9 @@ def test_no_setting_of_our_units_is_beyond_this_kernel(
 
 def test_engine_reaches_no_disk_even_where_its_file_is_open_to_all(machine: VirtualMachine, node: VirtualNode) -> None:
     machine.shell("chmod 666 /dev/nvme0n1 /dev/kmsg")
-    node.drop_in(
-        ENGINE, f"[Unit]\nAssertPathExists=\n[Service]\nType=oneshot\nEnvironmentFile=\nExecStart=\nExecStart={TRY}\n"
-    )
+    # No agent has written an environment.
+    none = "EnvironmentFile=\nExecStartPre=\nExecStart=\n"
+    node.drop_in(ENGINE, f"[Unit]\nAssertPathExists=\n[Service]\nType=oneshot\n{none}ExecStart={TRY}\n")
     node.systemctl("start", ENGINE, seconds=SOON)
     said = machine.run("cat", "/var/log/crosslogic/vllm.log").out
     assert re.findall(r"(?m)^\w+=\d+$", said)[-3:] == ["disk=2", "null=0", "log=2"]
