@@ -28,9 +28,10 @@ package struct CompileSigns: Equatable, Sendable {
 
 /// Whether the engine has used what was carried to it.
 package enum CacheUse: Equatable, Sendable {
-    /// It said so.
+    /// It said so; or it said nothing, as on a CPU, and made nothing of its own where the same start, by its key, has
+    /// compiled what was carried.
     case loaded
-    /// It said neither, and after its start there is no compiled file that was not carried.
+    /// It said nothing and made nothing, and nothing compiled was carried: maybe it compiles nothing.
     case nothingNew
     /// It compiled all the same.
     case compiled(newFiles: Int)
@@ -38,11 +39,13 @@ package enum CacheUse: Equatable, Sendable {
     /// `carried` was unpacked before the start, `present` is there after it.
     package init(_ signs: CompileSigns, carried: [CacheBundle.File], present: [CacheBundle.File]) {
         let known = Set(carried.map(\.path))
-        let new = present.count { $0.path.hasPrefix("torch_compile_cache/") && !known.contains($0.path) }
+        let isCompiled = { (file: CacheBundle.File) in file.path.hasPrefix("torch_compile_cache/") }
+        let new = present.count { isCompiled($0) && !known.contains($0.path) }
         switch (signs.loaded, signs.compiled) {
         case (true, false): self = .loaded
         case (_, true): self = .compiled(newFiles: new)
-        case (false, false): self = new == 0 ? .nothingNew : .compiled(newFiles: new)
+        case (false, false) where new > 0: self = .compiled(newFiles: new)
+        case (false, false): self = carried.contains(where: isCompiled) ? .loaded : .nothingNew
         }
     }
 }

@@ -66,7 +66,10 @@ struct CacheBundleTests {
         miss.note(.compileCacheMiss)
         #expect(CacheUse(hit, carried: carried, present: more) == .loaded)
         #expect(CacheUse(miss, carried: carried, present: more) == .compiled(newFiles: 1))
-        #expect(CacheUse(CompileSigns(), carried: carried, present: carried) == .nothingNew)
+        // The same start has compiled these once, and has not done it again.
+        #expect(CacheUse(CompileSigns(), carried: carried, present: carried) == .loaded)
+        let others = carried.filter { !$0.path.hasPrefix("torch_compile_cache/") }
+        #expect(CacheUse(CompileSigns(), carried: others, present: others) == .nothingNew)
         #expect(CacheUse(CompileSigns(), carried: carried, present: more) == .compiled(newFiles: 1))
     }
 

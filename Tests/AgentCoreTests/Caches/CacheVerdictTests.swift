@@ -18,7 +18,7 @@ struct CacheVerdictTests {
         #expect(verdict.reason == reason)
     }
 
-    @Test("What was in place counts as used only where the engine said so")
+    @Test("What was in place counts as used only where that is shown")
     func uses() {
         var verdict = CacheVerdict(after: .restored(files: 3, bytes: 9), key: "k")
         #expect(verdict.outcome == .notUsed)
