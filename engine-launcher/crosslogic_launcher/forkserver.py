@@ -6,7 +6,6 @@ It does nothing else: one thread, no GPU, and the proof of both before each fork
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import random
 import select
@@ -20,12 +19,12 @@ from typing import Any, NoReturn
 
 from crosslogic_launcher import cleanliness, client, environment, inspection, messages, oom, openmp, recorder
 from crosslogic_launcher.modules import ENGINE, ModuleList
+from crosslogic_launcher.parent import die_with_parent
 from crosslogic_launcher.preload import preload
 
 FIXED_DESCRIPTORS = 7
 """Of a request: for its answer, the child's data, its status, the resource tracker, the channel, output and errors."""
 CLEANING_TRIES = 3
-PR_SET_PDEATHSIG = 1
 
 
 class ForkServer:
@@ -169,7 +168,8 @@ def main(descriptor: int, state: Path, version: str, tries: int) -> int:
     modules = ModuleList(state, version)
     # Without the records: the command's own is still being written.
     modules.read()
-    die_with_parent(signal.SIGKILL)
+    # While it imports: one whose import hangs would never hear that nobody is left who could ask.
+    die_with_parent()
     dirty = preload(modules.to_preload(ENGINE), cleanliness.unforkable)
     if dirty and tries < CLEANING_TRIES:
         # What a module has done cannot be undone: begin anew without it.
@@ -182,11 +182,6 @@ def main(descriptor: int, state: Path, version: str, tries: int) -> int:
     name_process()
     ForkServer(socket.socket(fileno=descriptor), modules).run()
     return 0
-
-
-def die_with_parent(number: int) -> None:
-    """While it imports: one whose import hangs would never hear that nobody is left who could ask. Survives an exec."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def name_process() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -17,12 +16,12 @@ from pathlib import Path
 
 from crosslogic_launcher import tiny_model
 from crosslogic_launcher.modules import COMMAND, ENGINE, ModuleList
+from crosslogic_launcher.parent import die_with_parent
 from crosslogic_launcher.report import say
 
 STARTS_WITHIN = 300.0
 ENDS_WITHIN = 60.0
 LOOK_EVERY = 0.1
-PR_SET_PDEATHSIG = 1
 
 
 class Trial:
@@ -136,11 +135,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def die_with_parent() -> None:
-    """In the child: however this one ends, nobody else would end it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port() -> int:
