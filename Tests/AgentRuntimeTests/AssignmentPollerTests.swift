@@ -130,28 +130,28 @@ private final class PauseCounter: RandomSource {
 
     /// How often an end, or that there is none, was told.
     private func findings(_ arrivals: AsyncStream<Inbox.Arrival>, by inbox: Inbox) async -> Int {
-        inbox.send(.stopRequested)
-        var count = 0
-        for await arrival in arrivals {
-            switch arrival.matter {
-            case .event(.stopRequested): return count
-            case .event(.preemption(.found)): count += 1
-            default: break
-            }
-        }
-        return count
+        await count(arrivals, by: inbox) { if case .preemption(.found) = $0 { true } else { false } }
     }
 
     /// How many assignments, good or bad, were told.
     private func told(_ arrivals: AsyncStream<Inbox.Arrival>, by inbox: Inbox) async -> Int {
+        await count(arrivals, by: inbox) { event in
+            switch event {
+            case .assignmentReceived, .assignmentRejected: true
+            default: false
+            }
+        }
+    }
+
+    private func count(
+        _ arrivals: AsyncStream<Inbox.Arrival>, by inbox: Inbox, where isCounted: (NodeEvent) -> Bool
+    ) async -> Int {
         inbox.send(.stopRequested)
         var count = 0
         for await arrival in arrivals {
-            switch arrival.matter {
-            case .event(.stopRequested): return count
-            case .event(.assignmentReceived), .event(.assignmentRejected): count += 1
-            default: break
-            }
+            guard case .event(let event) = arrival.matter else { continue }
+            if case .stopRequested = event { return count }
+            if isCounted(event) { count += 1 }
         }
         return count
     }
