@@ -6,7 +6,7 @@ extension AgentSettings {
     /// For people, a link to that. The units have a /tmp of their own, where it is not.
     static let standardLog = "/tmp/vllm.log"
 
-    /// Who runs the engine decides where its log can be. Returns what is wrong with a path that the agent would not see.
+    /// Who runs the engine decides where its log can be. Returns what is wrong with a path that the agent cannot see.
     package mutating func choose(engineHost host: EngineHostChoice) -> FieldFault? {
         engineHost = host
         guard host == .systemd else { return nil }

@@ -12,7 +12,8 @@ struct RunCommand: AsyncParsableCommand {
             CROSSLOGIC_NODE_TOKEN_FILE, or the systemd credential node-token).
 
             Optional, with their defaults: CROSSLOGIC_ENGINE (searched), CROSSLOGIC_ENGINE_ARGS, \
-            CROSSLOGIC_ENGINE_LOG=/tmp/vllm.log (with systemd, what the engine's unit writes), CROSSLOGIC_ENGINE_ADDRESS=0.0.0.0, CROSSLOGIC_ENGINE_PORT=8000, \
+            CROSSLOGIC_ENGINE_LOG=/tmp/vllm.log (with systemd, what the engine's unit writes), \
+            CROSSLOGIC_ENGINE_ADDRESS=0.0.0.0, CROSSLOGIC_ENGINE_PORT=8000, \
             CROSSLOGIC_HEARTBEAT_LISTEN=127.0.0.1:9400, CROSSLOGIC_HEARTBEAT_TOKEN, CROSSLOGIC_HEARTBEAT_TLS_CERTIFICATE, \
             CROSSLOGIC_HEARTBEAT_TLS_KEY, CROSSLOGIC_HEARTBEAT_PUSH=asked (or on, off), \
             CROSSLOGIC_STATE_DIR=/var/lib/crosslogic, CROSSLOGIC_RUNTIME_DIR=/run/crosslogic, \

@@ -6,7 +6,7 @@ package struct FirstUse: Sendable {
     /// Modules by their full names: their places in the order.
     private let places: [String: Int]
 
-    /// `modules` in the order of their imports, such as `torch._C`. A name that comes twice counts once, the first time.
+    /// `modules` in the order of their imports, such as `torch._C`. Of a name that comes twice the first time counts.
     package init(modules: [String]) {
         places = Dictionary(modules.enumerated().map { ($1, $0) }, uniquingKeysWith: min)
     }

@@ -6,8 +6,8 @@ enum CachePruning {
     /// Of everything compiled: that of several large models.
     static let limit: UInt64 = 8 << 30
 
-    /// Removes whole compilations, or single files of the inductor's, those first that nobody has read for the longest time; none that was read or written
-    /// since `use` (seconds since 1970).
+    /// Removes whole compilations, or single files of the inductor's, those first that nobody has read for the longest
+    /// time; none that was read or written since `use` (seconds since 1970).
     static func prune(_ tree: CacheTree, limit: UInt64 = limit, usedSince use: Int64) throws(FileFailure) {
         var caches: [String: (bytes: UInt64, lastUse: Int64)] = [:]
         for entry in tree.entries where entry.file.path.hasPrefix("torch_compile_cache/") {

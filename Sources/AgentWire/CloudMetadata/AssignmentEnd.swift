@@ -6,9 +6,9 @@ package enum AssignmentEnd {
     package static let source = "control_plane"
     private static let key = "end"
 
-    /// nil for what is no assignment document, or would be another one to another reader. The answer's own Date counts, as everywhere; for a control plane that
-    /// sends none this machine's clock has to do (`wallTime`, seconds since 1970): an end in an hour, or one that never
-    /// comes, must not be taken for one at once.
+    /// nil for what is no assignment document, or would be another one to another reader. The answer's own Date counts,
+    /// as everywhere; for a control plane that sends none this machine's clock has to do (`wallTime`, seconds since
+    /// 1970): an end in an hour, or one that never comes, must not be taken for one at once.
     package static func finding(in response: MetadataResponse, wallTime: Double) -> SourceFinding? {
         guard response.status == 200, let document = try? JSONValue.parseUnambiguous(response.body),
             document["generation"]?.integerValue ?? 0 > 0
