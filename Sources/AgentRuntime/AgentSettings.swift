@@ -132,6 +132,7 @@ extension AgentSettings {
         engineArguments = reader.arguments("CROSSLOGIC_ENGINE_ARGS")
         engineStart = reader.choice("CROSSLOGIC_ENGINE_START") ?? .plain
         engineLauncher = reader.path("CROSSLOGIC_ENGINE_LAUNCHER") ?? EngineLauncher.standardFolder
+        reader.checkpoint(EngineLauncher.checkpointVariable)
         engineLog = reader.path("CROSSLOGIC_ENGINE_LOG") ?? Self.standardLog
         engineAddress = reader.address("CROSSLOGIC_ENGINE_ADDRESS") ?? "0.0.0.0"
         enginePort = UInt16(reader.integer("CROSSLOGIC_ENGINE_PORT", in: 1...65535) ?? 8000)

@@ -77,6 +77,18 @@ struct SettingsReader {
         return number
     }
 
+    /// Read by the engine launcher, which could complain to the engine's log alone.
+    mutating func checkpoint(_ name: String) {
+        guard let value = text(name), value != "off" else { return }
+        // Python has other ideas of what else is a number than Swift.
+        let isDecimal = value.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
+        let range = EngineLauncher.checkpointSeconds
+        if !isDecimal || !range.contains(Double(value) ?? -1) {
+            let bounds = (Int(range.lowerBound), Int(range.upperBound))
+            fault(name, "is \"\(value)\", must be off or seconds from \(bounds.0) to \(bounds.1)")
+        }
+    }
+
     mutating func flag(_ name: String) -> Bool? {
         guard let value = text(name) else { return nil }
         switch value.lowercased() {

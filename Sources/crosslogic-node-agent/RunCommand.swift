@@ -19,7 +19,8 @@ struct RunCommand: AsyncParsableCommand {
             CROSSLOGIC_STATE_DIR=/var/lib/crosslogic, CROSSLOGIC_RUNTIME_DIR=/run/crosslogic, \
             CROSSLOGIC_CACHE_DIR=/var/cache/crosslogic, CROSSLOGIC_MODEL_DIR (CROSSLOGIC_CACHE_DIR/models, or the unit's \
             cache directory), CROSSLOGIC_MODEL_CACHE_LIMIT (bytes), CROSSLOGIC_DRAIN_TIMEOUT=30 (seconds), CROSSLOGIC_ENGINE_HOST (systemd \
-            or child; whatever the machine has), CROSSLOGIC_ENGINE_START=plain (or preload, standby), CROSSLOGIC_NOTIFY_READY=model (or agent), CROSSLOGIC_PREFLIGHT=on (or \
+            or child; whatever the machine has), CROSSLOGIC_ENGINE_START=plain (or preload, standby), \
+            CROSSLOGIC_CHECKPOINT=20 (seconds; or off), CROSSLOGIC_NOTIFY_READY=model (or agent), CROSSLOGIC_PREFLIGHT=on (or \
             warn, off); for an assignment \
             that leaves them out: R2_ENDPOINT, R2_BUCKET, R2_ACCESS_KEY, R2_SECRET_KEY, R2_CDN_DOMAIN, \
             VLLM_USE_RUNAI_STREAMER, VLLM_STREAMER_CONCURRENCY, VLLM_STREAMER_MEMORY_LIMIT, VLLM_GPU_MEMORY_UTIL.

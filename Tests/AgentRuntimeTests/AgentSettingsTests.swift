@@ -83,6 +83,23 @@ internal import Testing
         #expect(faults("CROSSLOGIC_CA_FILE", "/etc/ca.pem") == [])
     }
 
+    @Test("A checkpoint is kept after some seconds, or not at all", arguments: ["off", "0", "0.2", "20", "3600", ""])
+    func checkpoint(value: String) {
+        #expect(faults("CROSSLOGIC_CHECKPOINT", value) == [])
+    }
+
+    @Test(
+        "What the launcher would not read as seconds is refused where an operator sees it",
+        arguments: ["on", "Off", "-1", "3600.1", "20s", " 20", "1e3", "0x10", "nan", "inf", ".", "1_0", "1.2.3"])
+    func badCheckpoint(value: String) throws {
+        let name = "CROSSLOGIC_CHECKPOINT"
+        #expect(faults(name, value) == [name])
+        let error = try #require(throws: SettingsFaults.self) {
+            _ = try AgentSettings(environment: Self.required.merging([name: value]) { $1 }, tokenFile: nil)
+        }
+        #expect(error.faults.first?.problem == "is \"\(value)\", must be off or seconds from 0 to 3600")
+    }
+
     @Test(
         "The node's own arguments may not leak a secret or move the engine from where the agent looks",
         arguments: [

@@ -6,7 +6,7 @@ package enum EngineEnvironment {
         "RUNAI_STREAMER_",
     ]
     package static let inheritedNames: Set<String> = [
-        "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER",
+        "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", EngineLauncher.checkpointVariable,
         // Private authorities and proxies: boto3 and the streamer reach the store as the agent does.
         "AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",

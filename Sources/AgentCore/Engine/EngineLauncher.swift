@@ -50,6 +50,11 @@ package struct EngineLauncher: Equatable, Sendable {
     /// In the environment of an engine's unit: the file with what to execute, where that is not the usual one.
     package static let argumentsVariable = "CROSSLOGIC_ENGINE_ARGUMENTS"
 
+    /// From the agent's environment to the engine's: `off`, or after how many idle seconds what was imported is kept for
+    /// the next boot.
+    package static let checkpointVariable = "CROSSLOGIC_CHECKPOINT"
+    package static let checkpointSeconds = 0.0...3600.0
+
     /// For the engine's log, where an engine that waited does not serve; in the form of the launcher's own lines.
     package static func refusal(_ reason: String) -> String { "crosslogic-launcher: not standby, because \(reason)\n" }
 

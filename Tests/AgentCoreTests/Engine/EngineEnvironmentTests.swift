@@ -70,6 +70,17 @@ internal import Testing
         #expect(variables([name: "here"])[name] == "here")
     }
 
+    @Test("When a checkpoint is kept is known to an engine that waits, and to one that does not")
+    func checkpoint() {
+        let name = EngineLauncher.checkpointVariable
+        let install = EngineInstall(executable: "/opt/vllm/bin/vllm", vllm: EngineVersion(0, 32))
+        let parked = EngineEnvironment.variables(
+            beforeAssignmentOn: install, inherited: [name: "0.2"], cacheFolder: "/cache")
+        #expect(variables([name: "0.2"])[name] == "0.2")
+        #expect(parked.first { $0.name == name }?.value.reveal() == "0.2")
+        #expect(variables()[name] == nil)
+    }
+
     @Test("What the node says about the streamer wins over the defaults, never over the store")
     func streamerSettings() {
         let variables = variables([
