@@ -9,11 +9,14 @@ import sys
 
 def main(arguments: list[str]) -> int:
     try:
-        from crosslogic_launcher import command  # noqa: PLC0415 - a package that is not whole is no reason to fail
+        from crosslogic_launcher import checkpoint  # noqa: PLC0415 - a package that is not whole is no reason to fail
+
+        not_restored = checkpoint.restore(arguments)
+        from crosslogic_launcher import command  # noqa: PLC0415 - and a restored start needs none of it
     except Exception as error:
         plain(arguments, f"{type(error).__name__}: {error}")
         raise
-    return command.main(arguments)
+    return command.main(arguments, not_restored)
 
 
 def plain(arguments: list[str], why: str) -> None:

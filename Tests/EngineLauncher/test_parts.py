@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from crosslogic import procfs
 from crosslogic.launchable import LAUNCHER
 from crosslogic.waiting import wait_for
 from crosslogic_launcher import client, environment, forkserver, messages
+from crosslogic_launcher.keeper import Preloaded
 from crosslogic_launcher.modules import ENGINE, ModuleList
 from crosslogic_launcher.preload import preload
 from crosslogic_launcher.recorder import Recorder
@@ -35,14 +37,14 @@ def test_a_server_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyP
 
 
 def test_a_requester_that_is_gone_is_forked_nothing_and_others_still_are(tmp_path: Path) -> None:
-    link = client.ForkServerLink.start(LAUNCHER, tmp_path, "0", output=2)
+    link = client.ForkServerLink.start(LAUNCHER, [str(tmp_path), "0", "/bin/vllm", forkserver.NEVER, "0"], output=2)
     server = link.server
-    assert server
+    assert isinstance(server, subprocess.Popen)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.close()
     with theirs, Path(os.devnull).open() as nowhere:
         number = nowhere.fileno()
-        messages.send(link.channel, {"environment": {}, "oom_score": 0}, [theirs.fileno(), *[number] * 6])
+        messages.send(link.channel, {"libraries": "", "oom_score": 0}, [theirs.fileno(), *[number] * 6])
     pid, sentinel, to_child = link.fork([])
     try:
         assert [process.pid for process in procfs.processes() if process.parent == server.pid] == [pid]
@@ -66,8 +68,9 @@ def test_an_answer_to_nobody_and_a_fork_that_fails_are_no_end_of_the_server(
         assert forkserver.hung_up(theirs)
         forkserver.reply(theirs, {"pid": 1})
         monkeypatch.setattr(os, "fork", fail)
-        server = forkserver.ForkServer(theirs, ModuleList(tmp_path, "0"))
-        assert "temporarily unavailable" in (server._fork({}, [0, 1], theirs) or "")
+        preloaded = Preloaded(ModuleList(tmp_path, "0"), tmp_path, tmp_path / "vllm", {}, {})
+        server = forkserver.ForkServer(theirs, preloaded, None)
+        assert "temporarily unavailable" in (server._fork([0, 1], theirs) or "")
         assert not server.status
 
 

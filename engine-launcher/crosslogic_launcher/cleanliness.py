@@ -62,6 +62,16 @@ def stray_child(own: frozenset[int]) -> str | None:
     return None
 
 
+def stray_descriptor(own: set[int]) -> str | None:
+    """Of those that a process restored from this one's memory would believe to hold."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = entry.readlink()
+            if int(entry.name) not in own:
+                return f"{target} is open"
+    return None
+
+
 def children() -> list[int]:
     found: list[int] = []
     for task in TASKS.iterdir():

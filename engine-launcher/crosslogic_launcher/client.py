@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import socket
 import subprocess
 import sys
 from multiprocessing import connection, context, popen_forkserver, popen_spawn_posix, resource_tracker, spawn, util
 from multiprocessing.context import reduction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from crosslogic_launcher import messages, oom
+from crosslogic_launcher import environment, messages, oom
 from crosslogic_launcher.report import say
 
 PATIENCE = 30.0
@@ -23,25 +24,46 @@ class RefusedError(Exception):
     """Why there is no process from the fork server."""
 
 
+class Server(Protocol):
+    """The fork server, where it is a child of this process."""
+
+    def kill(self) -> None: ...
+    def wait(self) -> object: ...
+
+
+class Forked:
+    """A child by fork, in the words of `subprocess`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        os.waitpid(self.pid, 0)
+
+
 class ForkServerLink:
     """The way to the server, for the process that started it and for all that it has forked."""
 
-    def __init__(self, channel: socket.socket, server: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, channel: socket.socket, server: Server | None = None) -> None:
         """`server` where it is a child of this process, which has forked nobody so far."""
         self.channel = channel
         self.server = server
         self.given_up: str | None = None
 
     @classmethod
-    def start(cls, launcher: Path, state: Path, version: str, output: int) -> ForkServerLink:
-        """`output` takes what its imports print."""
+    def start(cls, launcher: Path, arguments: list[str], output: int) -> ForkServerLink:
+        """`output` takes what its imports print. It hears of no secret: those are told to what it has forked."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             server = subprocess.Popen(
-                [sys.executable, launcher, "fork-server", str(theirs.fileno()), state, version, "0"],
+                [sys.executable, launcher, "fork-server", str(theirs.fileno()), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env=environment.early(os.environ),
                 pass_fds=[theirs.fileno()],
             )
         return cls(ours, server)
@@ -56,16 +78,17 @@ class ForkServerLink:
         fixed = [theirs.fileno(), data, status, resource_tracker.getfd(), self.channel.fileno(), 1, 2]
         try:
             with ours:
-                request = {"environment": dict(os.environ), "oom_score": oom.score()}
+                request = {"libraries": os.environ.get("LD_PRELOAD", ""), "oom_score": oom.score()}
                 messages.send(self.channel, request, [*fixed, *inherited])
                 theirs.close()
                 if not connection.wait([ours], PATIENCE):
                     raise RefusedError(self._give_up())
                 reply = messages.receive(ours)
-            if reply is None:
-                raise RefusedError("the fork server has ended")
-            if "pid" not in reply[0]:
-                raise RefusedError(str(reply[0].get("refused")))
+                if reply is None:
+                    raise RefusedError("the fork server has ended")
+                if "pid" not in reply[0]:
+                    raise RefusedError(str(reply[0].get("refused")))
+                messages.send(ours, {"environment": dict(os.environ)})
             self.server = None
             return int(reply[0]["pid"]), sentinel, to_child
         except (OSError, ValueError, RefusedError) as error:

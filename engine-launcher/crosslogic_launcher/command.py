@@ -14,7 +14,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crosslogic_launcher import cleanliness, client, environment, forkserver, hang, inspection, oom, recorder
+from crosslogic_launcher import (
+    checkpoint,
+    cleanliness,
+    client,
+    environment,
+    forkserver,
+    hang,
+    inspection,
+    oom,
+    random_numbers,
+    recorder,
+)
+from crosslogic_launcher.checkpoint import Place
 from crosslogic_launcher.hang import Imports
 from crosslogic_launcher.modules import COMMAND, ModuleList
 from crosslogic_launcher.preload import preload
@@ -24,7 +36,7 @@ from crosslogic_launcher.standby import Go, Standby
 if TYPE_CHECKING:
     from typing import Self
 
-LAUNCHER = Path(__file__).resolve().parent.parent
+LAUNCHER = checkpoint.LAUNCHER
 NEEDS = {"preload": ["state"], "park": ["state", "socket"], "record": ["list"]}
 
 
@@ -40,16 +52,33 @@ class NothingToImportError(PlainError):
     """Before anything was imported."""
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], not_restored: str | None = None) -> int:
+    """`not_restored`: why the start is not one from a checkpoint, where there is one."""
     # Whoever executes us may have blocked some; without SIGCHLD the fork server would not hear of any end.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if arguments[:1] == ["fork-server"]:
-        return forkserver.main(int(arguments[1]), Path(arguments[2]), arguments[3], int(arguments[4]))
+        found = forkserver.main(list(arguments[1:]))
+        return restored(found) if found else 0
     options = parse(arguments)
+    options.started_with = dict(os.environ)
+    options.not_restored = not_restored
     if options.mode == "record":
         from crosslogic_launcher import trial  # noqa: PLC0415 - of no use to a start
 
         return trial.record(LAUNCHER, options.vllm, version(), options.list)
+    return park(options) if options.mode == "park" else start(options)
+
+
+def restored(found: forkserver.Restored) -> int:
+    """What `main` is to a start that finds itself in the memory of another."""
+    given = found.memory.take()
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    options = parse(given.arguments)
+    # Before this process has the environment of its start.
+    options.link = forkserver.fork_restored(found, is_parked=options.mode == "park")
+    random_numbers.renew()
+    options.started_with = given.environment
+    environment.become(given.environment | environment.set_since(found.preloaded.started_with))
     return park(options) if options.mode == "park" else start(options)
 
 
@@ -68,26 +97,41 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for name in NEEDS[options.mode]:
         if getattr(options, name) is None:
             parser.error(f"{options.mode} needs --{name}")
+    options.link = options.not_restored = None
     return options
 
 
 def start(options: argparse.Namespace) -> int:
     """The fork server imports beside the command's own imports."""
-    started_with = dict(os.environ)
     try:
         modules = installed_modules(options.state)
+        if options.not_restored:
+            say(f"not restored, because {options.not_restored}")
         if modules.is_empty:
             record(modules)
         else:
-            client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output=2))
+            client.install(link(options, output=2))
             inspection.install()
             recorder.start(modules.records, COMMAND)
-            say(f"preload, {len(modules.names['engine'])} modules")
+            say(f"preload{origin(options)}, {len(modules.names['engine'])} modules")
         serve = command()
     except Exception as error:
-        plain(options.vllm, options.argv, started_with, reason(error))
+        plain(options.vllm, options.argv, options.started_with, reason(error))
     sys.argv = [str(options.vllm), *options.argv]
     return serve()
+
+
+def link(options: argparse.Namespace, output: int) -> client.ForkServerLink:
+    if options.link:
+        return options.link
+    idle = checkpoint.idle_seconds(options.started_with)
+    after = forkserver.NEVER if idle is None else str(idle)
+    arguments = [str(options.state), version(), str(options.vllm), after, "0"]
+    return client.ForkServerLink.start(LAUNCHER, arguments, output)
+
+
+def origin(options: argparse.Namespace) -> str:
+    return " restored from a checkpoint" if options.link else ""
 
 
 def park(options: argparse.Namespace) -> int:
@@ -95,12 +139,13 @@ def park(options: argparse.Namespace) -> int:
     score = oom.score()
     oom.adjust(oom.FIRST)
     imports = Imports()
+    place = Place(options.state)
     with Quiet() as quiet:
 
         def watch(go: Go) -> None:
             imports.watch(hang.PATIENCE, lambda: fall_back(options, go, imports.current, quiet, score))
 
-        standby = Standby(options.socket, options.vllm, watch)
+        standby = Standby(options.socket, options.vllm, options.started_with, watch)
         if not options.because:
             try:
                 serve, modules = import_all(options, quiet.output, imports)
@@ -112,6 +157,9 @@ def park(options: argparse.Namespace) -> int:
                     oom.adjust(score)
                     begin_anew(options, standby.parked, error)
                 options.because = reason(error)
+        if options.link:
+            # It waits, as well as any: what may still fail is the start that comes with the go.
+            place.take_back()
         imports.ended.set()
         go = standby.wait()
         standby.thread.join()
@@ -119,9 +167,13 @@ def park(options: argparse.Namespace) -> int:
     if options.because:
         # With an environment of its own: what was imported counts for nothing.
         again(options, go.argv, go.environment, options.because)
-    environment.become(go.environment)
+    if options.link:
+        place.claim()
+    environment.become(go.environment | environment.set_since(options.started_with))
     recorder.start(modules.records, COMMAND)
-    say(f"standby, {time.monotonic() - standby.since:.1f} s after it parked")
+    if options.not_restored:
+        say(f"not restored, because {options.not_restored}")
+    say(f"standby{origin(options)}, {time.monotonic() - standby.since:.1f} s after it parked")
     sys.argv = [str(options.vllm), *go.argv]
     return serve()
 
@@ -130,7 +182,7 @@ def import_all(options: argparse.Namespace, output: int, imports: Imports) -> tu
     modules = installed_modules(options.state)
     if modules.is_empty:
         raise NothingToImportError("no modules are recorded yet")
-    client.install(client.ForkServerLink.start(LAUNCHER, options.state, version(), output))
+    client.install(link(options, output))
     inspection.install()
     serve = command()
     # The command forks nobody; what it must not do is hold a GPU that nobody has asked for yet.

@@ -14,6 +14,8 @@ LATE = frozenset(
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
         # Of the service manager, for one process and not for what that does.
         *("INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "MANAGERPID", "NOTIFY_SOCKET", "SYSTEMD_EXEC_PID"),
+        # Of the unit, whose spare one has others.
+        *("RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "LOGS_DIRECTORY", "CONFIGURATION_DIRECTORY"),
         *("LIBDISPATCH_LOG", "PWD", "OLDPWD", "SHLVL", "_", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"),
     ]
 )
@@ -56,6 +58,16 @@ def not_preloaded(wanted: Mapping[str, str]) -> str | None:
         if f"{name}\n" not in loaded:
             return f"LD_PRELOAD brings {library}"
     return None
+
+
+def early(variables: Mapping[str, str]) -> dict[str, str]:
+    """What a process may know that imports for a start of which nothing else is known."""
+    return {name: value for name, value in variables.items() if not is_late(name)}
+
+
+def set_since(before: Mapping[str, str]) -> dict[str, str]:
+    """What imports have set: modules that are imported already will not set it again."""
+    return {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 
 def become(wanted: Mapping[str, str]) -> None:

@@ -7,33 +7,58 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import select
 import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker, spawn
 from pathlib import Path
 from typing import Any, NoReturn
 
-from crosslogic_launcher import cleanliness, client, environment, inspection, messages, oom, openmp, recorder
+from crosslogic_launcher import cleanliness, client, environment, inspection, keeper, messages, oom, openmp, recorder
+from crosslogic_launcher.checkpoint import Place
+from crosslogic_launcher.keeper import Memory, Preloaded
 from crosslogic_launcher.modules import ENGINE, ModuleList
 from crosslogic_launcher.parent import die_with_parent
 from crosslogic_launcher.preload import preload
+from crosslogic_launcher.random_numbers import reseed
 
 FIXED_DESCRIPTORS = 7
 """Of a request: for its answer, the child's data, its status, the resource tracker, the channel, output and errors."""
 CLEANING_TRIES = 3
+NEVER = "never"
+"""Instead of the seconds after which an idle server is kept."""
+
+
+PROOF = 5.0
+"""Seconds that a process forked from a restored server has lived, after which the checkpoint counts as good."""
+
+
+class BecomesKeeperError(Exception):
+    """Unwinds the server in a child that is to be kept: no frame of it is to hold what the child has closed."""
+
+
+@dataclass
+class Idle:
+    """What a server does once, when for so many seconds nobody has wanted anything."""
+
+    seconds: float
+    act: Callable[[ForkServer], None]
+    after_fork: bool = False
+    """Not before it has forked."""
 
 
 class ForkServer:
-    def __init__(self, channel: socket.socket, modules: ModuleList) -> None:
+    def __init__(self, channel: socket.socket, preloaded: Preloaded, idle: Idle | None) -> None:
         self.channel = channel
-        self.modules = modules
-        self.loaded_with = dict(os.environ)
+        self.preloaded = preloaded
+        self.idle = idle
         self.status: dict[int, int] = {}
         """Of each child that lives, where its end is told."""
+        self.keeper = 0
         self.wake: tuple[int, int] = (-1, -1)
 
     def run(self) -> None:
@@ -42,7 +67,10 @@ class ForkServer:
             selector.register(self.channel, selectors.EVENT_READ)
             selector.register(self.wake[0], selectors.EVENT_READ)
             while True:
-                ready = {key.fileobj for key, _ in selector.select()}
+                ready = {key.fileobj for key, _ in selector.select(self._patience())}
+                if not ready and self.idle:
+                    act, self.idle = self.idle.act, None
+                    act(self)
                 if self.wake[0] in ready:
                     os.read(self.wake[0], 4096)
                     self._reap()
@@ -51,6 +79,20 @@ class ForkServer:
                     if request is None:
                         return
                     self._serve(*request)
+
+    def _patience(self) -> float | None:
+        if self.idle is None or (self.idle.after_fork and not self.status):
+            return None
+        return self.idle.seconds
+
+    def fork_keeper(self) -> None:
+        """Raises BecomesKeeperError in the child."""
+        with contextlib.suppress(OSError):
+            self.keeper = os.fork()
+            if self.keeper == 0:
+                self._leave_server()
+                self._close(list(self.status.values()))
+                raise BecomesKeeperError
 
     def _prepare_signals(self) -> None:
         """A terminal's Ctrl-C, or a signal to the group, is for those we have forked; we end with the last of them."""
@@ -70,42 +112,48 @@ class ForkServer:
         oom.adjust(request["oom_score"])
         with socket.socket(fileno=descriptors[0]) as answer:
             # Who has given up waiting has spawned the process instead.
-            reason = None if hung_up(answer) else self._refusal(request) or self._fork(request, descriptors[1:], answer)
+            reason = None if hung_up(answer) else self._refusal(request) or self._fork(descriptors[1:], answer)
             if reason:
                 reply(answer, {"refused": reason})
         self._close([descriptor for descriptor in descriptors[1:] if descriptor not in self.status.values()])
 
     def _refusal(self, request: dict[str, Any]) -> str | None:
-        return cleanliness.unforkable(frozenset(self.status)) or environment.not_preloaded(request["environment"])
+        own = frozenset([*self.status, self.keeper])
+        return cleanliness.unforkable(own) or environment.not_preloaded({"LD_PRELOAD": request["libraries"]})
 
-    def _fork(self, request: dict[str, Any], descriptors: list[int], answer: socket.socket) -> str | None:
+    def _fork(self, descriptors: list[int], answer: socket.socket) -> str | None:
         """Why there is no process. Its status' descriptor is kept, to tell its end."""
         try:
             pid = os.fork()
         except OSError as error:
             return str(error)
         if pid == 0:
-            answer.close()
-            self._become_child(request["environment"], descriptors)
+            self._become_child(answer, descriptors)
         self.status[pid] = descriptors[1]
         reply(answer, {"pid": pid})
         return None
 
-    def _become_child(self, wanted: dict[str, str], descriptors: list[int]) -> NoReturn:
+    def _become_child(self, answer: socket.socket, descriptors: list[int]) -> NoReturn:
+        """The environment comes to nobody but this process: it may hold secrets, and a server's memory may be kept."""
         code = 1
         try:
+            told = messages.receive(answer)
+            answer.close()
+            if told is None:
+                os._exit(code)
+            wanted = told[0]["environment"]
             data, status, tracker, channel, output, errors, *inherited = descriptors
             self._leave_server()
             self._close([status, *self.status.values()])
             os.dup2(output, 1)
             os.dup2(errors, 2)
             self._close([output, errors])
-            environment.become(wanted)
-            openmp.adopt(self.loaded_with, wanted)
+            environment.become(environment.set_since(self.preloaded.started_with) | wanted)
+            openmp.adopt(self.preloaded.loaded_with, wanted)
             reseed()
             client.install(client.ForkServerLink(socket.socket(fileno=channel)))
             inspection.install()
-            recorder.start(self.modules.records, ENGINE)
+            recorder.start(self.preloaded.modules.records, ENGINE)
             resource_tracker._resource_tracker._fd = tracker
             forkserver._forkserver._inherited_fds = inherited
             code = spawn._main(data, os.dup(data))
@@ -156,32 +204,69 @@ def reply(answer: socket.socket, message: dict[str, Any]) -> None:
         messages.send(answer, message)
 
 
-def reseed() -> None:
-    """A spawned process draws its own; forked ones would all draw the same."""
-    random.seed()
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed()
+@dataclass
+class Restored:
+    """A process that is a kept one's memory."""
+
+    memory: Memory
+    preloaded: Preloaded
 
 
-def main(descriptor: int, state: Path, version: str, tries: int) -> int:
-    modules = ModuleList(state, version)
+def main(arguments: list[str]) -> Restored | None:
+    """Returns when nobody is left who could ask; and in a restored process, which is to go on as what it was started
+    for.
+    """
+    descriptor, state, version, vllm, idle, tries = arguments
+    started_with = dict(os.environ)
+    modules = ModuleList(Path(state), version)
     # Without the records: the command's own is still being written.
     modules.read()
     # While it imports: one whose import hangs would never hear that nobody is left who could ask.
     die_with_parent()
     dirty = preload(modules.to_preload(ENGINE), cleanliness.unforkable)
-    if dirty and tries < CLEANING_TRIES:
+    if dirty and int(tries) < CLEANING_TRIES:
         # What a module has done cannot be undone: begin anew without it.
         modules.leave_out(dirty)
         cleanliness.end_children()
-        os.set_inheritable(descriptor, True)
-        arguments = ["fork-server", str(descriptor), str(state), version, str(tries + 1)]
-        os.execv(sys.executable, [sys.executable, sys.argv[0], *arguments])
+        os.set_inheritable(int(descriptor), True)
+        again = ["fork-server", descriptor, state, version, vllm, idle, str(int(tries) + 1)]
+        os.execve(sys.executable, [sys.executable, sys.argv[0], *again], started_with)
     die_with_parent(0)
     name_process()
-    ForkServer(socket.socket(fileno=descriptor), modules).run()
-    return 0
+    when_idle = Idle(float(idle), ForkServer.fork_keeper) if idle != NEVER else None
+    preloaded = Preloaded(modules, Path(state), Path(vllm), started_with, dict(os.environ))
+    try:
+        ForkServer(socket.socket(fileno=int(descriptor)), preloaded, when_idle).run()
+    except BecomesKeeperError:
+        pass
+    else:
+        return None
+    return Restored(keeper.keep(preloaded), preloaded)
+
+
+def fork_restored(found: Restored, is_parked: bool) -> client.ForkServerLink:
+    """The fork server of a restored start: the same memory once more."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            ours.close()
+            serve_restored(theirs, found, is_parked)
+            code = 0
+        finally:
+            os._exit(code)
+    theirs.close()
+    return client.ForkServerLink(ours, client.Forked(pid))
+
+
+def serve_restored(channel: socket.socket, found: Restored, is_parked: bool) -> None:
+    keeper.silence()
+    if is_parked:
+        oom.adjust(oom.FIRST)
+    name_process()
+    place = Place(found.preloaded.state)
+    ForkServer(channel, found.preloaded, Idle(PROOF, lambda _: place.prove(), after_fork=True)).run()
 
 
 def name_process() -> None:

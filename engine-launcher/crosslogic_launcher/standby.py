@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sysconfig
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosslogic_launcher import environment
+from crosslogic_launcher.installation import installation
 
 LIMIT = 1 << 20
 PATIENCE = 10.0
@@ -31,13 +31,15 @@ class Standby:
     The socket's folder belongs to the engine's user and to nobody else; that is what makes it private.
     """
 
-    def __init__(self, path: Path, vllm: Path, then: Callable[[Go], None]) -> None:
-        """`then` runs in a thread of its own from the go on; who waits for that does not wait for it."""
+    def __init__(self, path: Path, vllm: Path, parked: dict[str, str], then: Callable[[Go], None]) -> None:
+        """`parked` is the environment of the imports. `then` runs in a thread of its own from the go on; who waits for
+        that does not wait for it.
+        """
         self.path = path
         self.vllm = vllm
         self.then = then
         self.installed = installation(vllm)
-        self.parked = dict(os.environ)
+        self.parked = parked
         self.since = time.monotonic()
         self.go: Go | None = None
         self.is_withdrawn = False
@@ -87,20 +89,6 @@ class Standby:
             return "another vLLM is installed now"
         name = environment.difference(self.parked, go.environment)
         return f"{name} differs from what was set when it parked" if name else None
-
-
-def installation(vllm: Path) -> tuple[Path, list[tuple[str, int, int]]]:
-    """What is another after an installation, be it to another place or over this one: of each distribution the folder
-    that its installer makes anew.
-    """
-    facts = []
-    for packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        with contextlib.suppress(OSError), os.scandir(packages) as entries:
-            for entry in entries:
-                if entry.name.endswith(".dist-info"):
-                    status = entry.stat()
-                    facts.append((entry.path, status.st_ino, status.st_mtime_ns))
-    return vllm.resolve(), sorted(facts)
 
 
 def read(connection: socket.socket, patience: float) -> Go:
