@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crosslogic import procfs
-from crosslogic.launchable import LAUNCHER, make_environment
+from crosslogic.launchable import LAUNCHER, launcher, make_environment
 from crosslogic.waiting import wait_for
 
 SECONDS = 60
@@ -24,7 +24,7 @@ class Installation:
     """A virtual environment, and the state its starts leave."""
 
     folder: Path
-    launcher: Path = LAUNCHER
+    launcher: Path = field(default_factory=launcher)
     vllm: Path = field(init=False)
     interpreter: Path = field(init=False)
     variables: dict[str, str] = field(default_factory=dict)
@@ -41,6 +41,18 @@ class Installation:
     @property
     def socket(self) -> Path:
         return self.folder / "go"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.state / "checkpoint"
+
+    @property
+    def why_not_kept(self) -> str:
+        """Empty as long as nothing has failed."""
+        try:
+            return str(json.loads((self.state / "checkpoint.failed").read_text())["reason"])
+        except (FileNotFoundError, json.JSONDecodeError):
+            return ""
 
     @property
     def installed_list(self) -> Path:
@@ -81,8 +93,17 @@ class Installation:
         assert text in path.read_text()
         path.write_text(path.read_text().replace(text, other))
 
-    def park(self, **variables: str) -> Parked:
-        return Parked(self, variables)
+    def park(self, *before: str, **variables: str) -> Parked:
+        """`before`: a command that executes it."""
+        return Parked(self, before, variables)
+
+    def keep(self, *before: str, **variables: str) -> str:
+        """By a parked start that is killed when there is a checkpoint, or a reason why there is none: which."""
+        parked = self.park(*before, **{"CROSSLOGIC_CHECKPOINT": "0"} | variables)
+        wait_for("it has been kept, or not", lambda: self.checkpoint.exists() or self.why_not_kept, SECONDS)
+        wait_for("its keeper is gone", lambda: len(parked.members) == 2, SECONDS)
+        parked.kill()
+        return self.why_not_kept
 
 
 @dataclass
@@ -98,6 +119,11 @@ class Ended:
         return [line.removeprefix(prefix) for line in self.output.splitlines() if line.startswith(prefix)]
 
     @property
+    def origin(self) -> str:
+        """Of the start, as the launcher's line says it."""
+        return next((line.partition(",")[0] for line in self.said if line.startswith(("standby", "preload"))), "")
+
+    @property
     def report(self) -> dict[str, Any]:
         for line in self.output.splitlines():
             if line.startswith("{"):
@@ -108,11 +134,11 @@ class Ended:
 class Parked:
     """A start that waits, in a session of its own."""
 
-    def __init__(self, installation: Installation, variables: dict[str, str]) -> None:
+    def __init__(self, installation: Installation, before: tuple[str, ...], variables: dict[str, str]) -> None:
         self.installation = installation
         installation.socket.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            installation.command("park", "--socket", str(installation.socket)),
+            [*before, *installation.command("park", "--socket", str(installation.socket))],
             env=installation.variables | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -5,8 +5,18 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import random
+import signal
+import ssl
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+
+SALT = os.environ.setdefault("VLLM_STANDIN_SET_BY_IMPORT", "yes")
+# Made before the process is kept, where it is: what is drawn from it must not be drawn twice.
+ssl.RAND_bytes(16)
 
 
 def main() -> int:
@@ -29,6 +39,7 @@ def main() -> int:
         program = Path(sys.argv[0]).with_name("simulated")
         os.execv(program, [str(program), *sys.argv[1:]])
     report["inspection"] = inspection
+    report["vigour"] = vigour()
     report |= {"oom_score": oom_score("self"), "server_oom_score": oom_score(report["core"]["parent"])}
     report |= {"command": os.getpid(), "exit_code": child.exitcode, "argv": sys.argv[1:]}
     print(json.dumps(report), flush=True)
@@ -37,3 +48,32 @@ def main() -> int:
 
 def oom_score(pid: int | str) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+def vigour() -> dict[str, object]:
+    """Of the process: what it has from the kernel, and what of it a process made from another's memory might lack."""
+    heard: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    thread = threading.Thread(target=lambda: heard.append(threading.get_native_id()))
+    thread.start()
+    thread.join()
+    child = subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True, check=False)
+    blocks = [bytearray(1 << shift) for shift in range(4, 27)]
+    return {
+        "heard": heard,
+        "thread": threading.get_native_id(),
+        "child": child.stdout.strip(),
+        "depth": deep(900),
+        "memory": sum(map(len, blocks)),
+        "monotonic": time.monotonic(),
+        "drawn": [random.random(), ssl.RAND_bytes(16).hex()],
+        "title": Path("/proc/self/cmdline").read_bytes().decode().split("\0"),
+        "name": Path("/proc/self/comm").read_text().strip(),
+        "cpu": len(os.sched_getaffinity(0)),
+        "descriptors": sorted(map(int, os.listdir("/proc/self/fd"))),  # noqa: PTH208 - names
+    }
+
+
+def deep(levels: int) -> int:
+    return 1 + deep(levels - 1) if levels else 0

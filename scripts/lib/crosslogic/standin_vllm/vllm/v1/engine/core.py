@@ -22,6 +22,10 @@ def run(answer: Any) -> None:
     child.start()
     nested = ours.recv()
     child.join()
+    while os.environ.get("AWS_STANDIN_LIVES"):
+        if answer.poll(60):
+            # Nobody writes to it: who would read the answer has ended.
+            os._exit(1)
     answer.send({"core": facts(was_there), "worker": nested})
     sys.exit(7)
 
