@@ -16,6 +16,7 @@ from crosslogic import procfs
 from crosslogic.waiting import wait_for
 from crosslogic_launcher import checkpoint, image
 from crosslogic_launcher.checkpoint import Place
+from crosslogic_launcher.header import HEADER
 from starts import SECONDS, Ended, Installation, Parked
 
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "canary-of-the-store", "HF_TOKEN": "canary-of-the-hub"}
@@ -186,7 +187,7 @@ def change_gpus(installation: Installation) -> str:
 def rewrite(installation: Installation, change: object) -> str:
     """Facts that the machine has changed since; they are written where the longer ones were."""
     content = bytearray(installation.checkpoint.read_bytes())
-    _, _, _, offset, size, *_ = image.HEADER.unpack_from(content)
+    _, _, _, offset, size, *_ = HEADER.unpack_from(content)
     facts = json.loads(content[offset : offset + size])
     change(facts)  # type: ignore[operator]
     other = json.dumps(facts, separators=(",", ":")).encode()
@@ -221,7 +222,7 @@ def spoil_magic(content: bytearray) -> bytearray:
 
 
 def spoil_tables(content: bytearray) -> bytearray:
-    header = list(image.HEADER.unpack_from(content))
+    header = list(HEADER.unpack_from(content))
     struct.pack_into("<Q", content, header[9] + 8, 1 << 60)
     return content
 
@@ -241,7 +242,7 @@ def test_a_damaged_file_is_not_restored(kept: Installation, spoil: object) -> No
 
 def test_a_mapped_file_that_is_another_is_named(kept: Installation) -> None:
     content = bytearray(kept.checkpoint.read_bytes())
-    header = image.HEADER.unpack_from(content)
+    header = HEADER.unpack_from(content)
     # Its size, as if it had another one now.
     struct.pack_into("<Q", content, header[5] + 8, 12345)
     kept.checkpoint.write_bytes(content)
@@ -252,7 +253,7 @@ def test_a_mapped_file_that_is_another_is_named(kept: Installation) -> None:
 
 def mapped_files(installation: Installation) -> list[Path]:
     content = installation.checkpoint.read_bytes()
-    header = image.HEADER.unpack_from(content)
+    header = HEADER.unpack_from(content)
     entries = [image.FILE.unpack_from(content, header[5] + index * image.FILE.size) for index in range(header[6])]
     return [Path(os.fsdecode(content[entry[0] : content.index(b"\0", entry[0])])) for entry in entries]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from crosslogic_launcher import environment
-from crosslogic_launcher.image import read_facts
+from crosslogic_launcher.header import read_facts
 from crosslogic_launcher.installation import installation, version
 from crosslogic_launcher.modules import ModuleList
 

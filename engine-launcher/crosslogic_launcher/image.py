@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosslogic_launcher import mappings
+from crosslogic_launcher.header import HEADER, MAGIC
 from crosslogic_launcher.mappings import PAGE, Mapping
 
-MAGIC = b"CLCKPT01"
-HEADER = struct.Struct("<8s25Q")
 FILE = struct.Struct("<5Q")
 MAPPING = struct.Struct("<3Q2IQ")
 PIECE = struct.Struct("<4Q")
@@ -185,19 +184,3 @@ def check_room(folder: Path, size: int) -> None:
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < size + FREE:
         raise UnfitError(f"{folder} has no room for {size >> 20} MiB and {FREE >> 20} MiB besides")
-
-
-def read_facts(path: Path) -> bytes | None:
-    """What was written with it; None where there is none."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        header = os.read(descriptor, HEADER.size)
-        if len(header) != HEADER.size or header[:8] != MAGIC:
-            return b""
-        _, _, tables, offset, size, *_ = HEADER.unpack(header)
-        return os.pread(descriptor, min(size, tables), offset)
-    finally:
-        os.close(descriptor)
