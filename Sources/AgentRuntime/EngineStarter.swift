@@ -47,7 +47,7 @@ struct EngineStarter: Sendable {
         let unit = place == .main ? "/run/crosslogic-engine" : "/run/crosslogic-engine-spare"
         let folder = settings.engineHost == .systemd ? unit : settings.runtimeFolder
         return EngineLauncher(
-            for: install, folder: settings.engineLauncher, records: "\(settings.cacheFolder)/launcher",
-            socket: "\(folder)/standby.sock")
+            for: install, folder: settings.engineLauncher,
+            records: "\(settings.cacheFolder)/\(EngineLauncher.records)", socket: "\(folder)/standby.sock")
     }
 }

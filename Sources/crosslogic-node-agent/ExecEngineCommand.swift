@@ -34,6 +34,9 @@ struct ExecEngineCommand: ParsableCommand {
             Complaint.write(EngineLauncher.refusal(refusal))
             throw ExitCode.failure
         }
+        if let checkpoint = EngineLauncher.uselessCheckpoint(executing: arguments, variables) {
+            try? LinuxFileStore().remove(checkpoint)
+        }
         Complaint.say(Program.replace(by: arguments))
         throw Self.notExecuted
     }

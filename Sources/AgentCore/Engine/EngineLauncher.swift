@@ -37,23 +37,36 @@ package struct EngineLauncher: Equatable, Sendable {
 
     /// Arguments of the interpreter that serve with these arguments of vLLM's.
     package func serving(_ arguments: [String]) -> [String] {
-        [folder, "preload", "--vllm", vllm, "--state", records, Self.separator] + arguments
+        [folder, Self.serves, "--vllm", vllm, "--state", records, Self.separator] + arguments
     }
 
     /// Arguments of the interpreter that import and wait.
     package var waiting: [String] {
-        [folder, "park", "--vllm", vllm, "--state", records, "--socket", socket]
+        [folder, Self.waits, "--vllm", vllm, "--state", records, "--socket", socket]
     }
 
     package var executable: String { interpreter }
 
+    private static let serves = "preload"
+    private static let waits = "park"
+    /// What it has recorded, in the engine's cache.
+    package static let records = "launcher"
+
     /// In the environment of an engine's unit: the file with what to execute, where that is not the usual one.
     package static let argumentsVariable = "CROSSLOGIC_ENGINE_ARGUMENTS"
 
-    /// From the agent's environment to the engine's: `off`, or after how many idle seconds what was imported is kept for
-    /// the next boot.
+    /// From the agent's environment to the engine's: `off`, or after how many idle seconds what was imported is kept
+    /// for the next boot.
     package static let checkpointVariable = "CROSSLOGIC_CHECKPOINT"
     package static let checkpointSeconds = 0.0...3600.0
+
+    /// The checkpoint that nothing is restored from any more once this is executed; nil where it may be of use. While
+    /// there is one, no boot reads the engine's files ahead (crosslogic-read-ahead.service).
+    package static func uselessCheckpoint(executing command: [String], _ environment: [String: String]) -> String? {
+        let isLauncher = command.count > 2 && command[1].hasPrefix("/") && [serves, waits].contains(command[2])
+        guard !isLauncher || environment[checkpointVariable] == "off" else { return nil }
+        return environment["CACHE_DIRECTORY"].map { "\($0)/\(records)/checkpoint" }
+    }
 
     /// For the engine's log, where an engine that waited does not serve; in the form of the launcher's own lines.
     package static func refusal(_ reason: String) -> String { "crosslogic-launcher: not standby, because \(reason)\n" }

@@ -4,7 +4,7 @@ extension StartFindings {
         let parts: [String?] =
             switch phase {
             case .engineConfig: [architecture]
-            case .engineImport: [launched, refused]
+            case .engineImport: [launched, refused, notRestored]
             case .engineCoreSpawn: [spawned]
             case .workerSpawn: [ranks > 1 ? "\(ranks) ranks" : nil]
             case .weightsStream: [progress, streamed.map { "streamer: \(Quantity.bytes($0.bytes))" }]

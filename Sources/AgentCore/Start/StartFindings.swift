@@ -6,6 +6,8 @@ struct StartFindings: Equatable, Sendable {
     private(set) var launched: String?
     /// Why the engine that waited is not what was launched.
     private(set) var refused: String?
+    /// Why the checkpoint that was there is of no use.
+    private(set) var notRestored: String?
     /// What it could not fork, and why.
     private(set) var spawned: String?
     private(set) var architecture: String?
@@ -62,9 +64,11 @@ struct StartFindings: Equatable, Sendable {
     }
 
     private mutating func noteLauncher(_ text: String) {
-        let modes = ["plain, ", "preload, ", "standby, "]
+        let modes = ["plain, ", "preload, ", "standby, ", "preload restored ", "standby restored "]
         if text.hasPrefix("not standby, ") {
             refused = text
+        } else if text.hasPrefix("not restored, ") {
+            notRestored = text
         } else if modes.contains(where: text.hasPrefix) {
             launched = text
         } else {

@@ -25,6 +25,22 @@ internal import Testing
         #expect(EngineLauncher(for: install, folder: "/l", records: "/c", socket: "/s") == nil)
     }
 
+    @Test("A checkpoint goes with the first start that no later one is restored from it")
+    func uselessCheckpoint() throws {
+        let launcher = try #require(
+            EngineLauncher(for: Self.install, folder: "/l", records: "/c/launcher", socket: "/r/standby.sock"))
+        let cache = ["CACHE_DIRECTORY": "/c"]
+        let off = cache.merging([EngineLauncher.checkpointVariable: "off"]) { $1 }
+        let plain = ["/e/bin/vllm", "serve", "park"]
+        for own in [launcher.waiting, launcher.serving(["serve", "m"])] {
+            let command = [launcher.executable] + own
+            #expect(EngineLauncher.uselessCheckpoint(executing: command, cache) == nil)
+            #expect(EngineLauncher.uselessCheckpoint(executing: command, off) == "/c/launcher/checkpoint")
+        }
+        #expect(EngineLauncher.uselessCheckpoint(executing: plain, cache) == "/c/launcher/checkpoint")
+        #expect(EngineLauncher.uselessCheckpoint(executing: plain, [:]) == nil)
+    }
+
     @Test("An engine that waits has all of the node's environment but what is secret")
     func environment() {
         let inherited = [

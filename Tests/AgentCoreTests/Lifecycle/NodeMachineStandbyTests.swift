@@ -58,6 +58,22 @@ struct NodeMachineStandbyTests {
             detail == "preload, 5 modules, not standby, because VLLM_X differs from what was set when it parked")
     }
 
+    @Test("A checkpoint that a start goes on from is told with it, and one that does not fit with the reason")
+    func checkpoint() {
+        let (restored, unfit) = ("standby restored from a checkpoint", "not restored, because the kernel is another one")
+        let (refused, preload) = ("not standby, because x", "preload, 5 modules")
+        for (lines, expected) in [
+            (["\(restored), 0.5 s after it parked"], "\(restored), 0.5 s after it parked"),
+            (["preload restored from a checkpoint, 5 modules"], "preload restored from a checkpoint, 5 modules"),
+            ([unfit, "standby, 3.5 s after it parked"], "standby, 3.5 s after it parked, \(unfit)"),
+            ([refused, unfit, preload], "\(preload), \(refused), \(unfit)"),
+        ] {
+            let facts = lines.map { NodeEvent.logFact(.launcher($0)) } + [.logFact(.version("0.32.0"))]
+            let spans = MachineScript(MachineScript.starting + facts).machine.shown.account.spans
+            #expect(spans.first { $0.phase == .engineImport }?.detail == expected)
+        }
+    }
+
     @Test("The launcher's lines are understood, and nobody's that only quotes them")
     func lines() {
         var reader = EngineLogReader()
