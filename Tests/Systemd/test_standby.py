@@ -76,11 +76,11 @@ def test_an_agent_that_comes_back_while_it_waits_parks_its_own(node: Node) -> No
     assert node.parked(other_than=first) != first
 
 
-def crash(node: Node, unit: str) -> dict[str, Any]:
+def crash(node: Node, unit: str, seconds: float = 30) -> dict[str, Any]:
     """The heartbeat once the model serves again."""
     node.systemctl("kill", "--kill-who=main", "--signal=SIGKILL", unit)
     node.wait_for_state("failed")
-    return node.wait_for_state("serving")
+    return node.wait_for_state("serving", seconds)
 
 
 def test_after_a_crash_the_one_beside_it_is_the_engine_and_another_waits_in_the_unit_that_is_free(

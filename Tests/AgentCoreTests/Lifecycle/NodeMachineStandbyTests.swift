@@ -60,7 +60,8 @@ struct NodeMachineStandbyTests {
 
     @Test("A checkpoint that a start goes on from is told with it, and one that does not fit with the reason")
     func checkpoint() {
-        let (restored, unfit) = ("standby restored from a checkpoint", "not restored, because the kernel is another one")
+        let restored = "standby restored from a checkpoint"
+        let unfit = "not restored, because the kernel is another one"
         let (refused, preload) = ("not standby, because x", "preload, 5 modules")
         for (lines, expected) in [
             (["\(restored), 0.5 s after it parked"], "\(restored), 0.5 s after it parked"),
