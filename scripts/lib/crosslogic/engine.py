@@ -102,7 +102,7 @@ def launchable(engine: SimulatedEngine, mode: str, seen_at: Path | None = None) 
     launchables.record(vllm, folder / "cache" / "launcher")
     engine.environment |= {
         "CROSSLOGIC_ENGINE_START": mode,
-        "CROSSLOGIC_ENGINE_LAUNCHER": str(launchables.LAUNCHER),
+        "CROSSLOGIC_ENGINE_LAUNCHER": str(launchables.launcher()),
         "CROSSLOGIC_CACHE_DIR": str(folder / "cache"),
     }
     return engine

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,31 @@ PACKAGE = Path(__file__).resolve().parent / "standin_vllm" / "vllm"
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 """A machine of the tests has it too, and every user may run it."""
 VERSION = "0.32.0+cpu"
+NATIVE = LAUNCHER / "native"
+PROGRAMS = ("checkpoint.so", "restore")
+
+
+@functools.cache
+def launcher() -> Path:
+    """Its folder, and in it what keeps and restores checkpoints. Without a compiler, or on another processor than they
+    are written for, it starts engines without them."""
+    (ROOT / ".build").mkdir(exist_ok=True)
+    # Programs that are written anew would be other ones to a start beside this: it would find no checkpoint that fits.
+    with (ROOT / ".build" / "launcher.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_outdated() and any(map(shutil.which, [os.environ.get("CC", "cc"), "clang"])):
+            built = subprocess.run([NATIVE / "build", NATIVE], capture_output=True, text=True, check=False)
+            if built.returncode != 0:
+                raise RuntimeError(f"{NATIVE}/build ended with exit code {built.returncode}:\n{built.stderr}")
+    return LAUNCHER
+
+
+def is_outdated() -> bool:
+    try:
+        built = min((NATIVE / name).stat().st_mtime_ns for name in PROGRAMS)
+    except FileNotFoundError:
+        return True
+    return any(path.stat().st_mtime_ns > built for path in NATIVE.iterdir() if path.name not in PROGRAMS)
 
 
 def make_environment(folder: Path, python: Path = SYSTEM_PYTHON, seen_at: Path | None = None) -> Path:

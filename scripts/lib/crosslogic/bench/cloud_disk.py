@@ -13,6 +13,10 @@ from pathlib import Path
 
 BYTES_A_SECOND = 125 << 20
 REQUESTS_A_SECOND = 3000
+READ_AHEAD = 128
+"""KiB that the kernel reads beyond what is asked for: its default, which disks in clouds have. Here some have 8192, and
+at 125 MiB/s each page that a restored process touches would bring megabytes that nobody wants: 7.5 s from boot to READY
+instead of 4.4."""
 CONTROLLER = Path("/sys/fs/cgroup/blkio")
 
 
@@ -21,18 +25,28 @@ def why_not(folder: Path) -> str | None:
         return f"there is no {CONTROLLER} here, which slows a disk down"
     if not os.access(CONTROLLER, os.W_OK):
         return "slowing a disk down needs root"
-    if disk_below(folder) is None:
+    disk = disk_below(folder)
+    if disk is None:
         return f"{folder} is on no disk"
+    if not os.access(read_ahead_of(disk), os.W_OK):
+        return f"{read_ahead_of(disk)} cannot be written"
     return None
 
 
 @contextlib.contextmanager
 def slowed_down(folder: Path) -> Iterator[None]:
     """The disk below `folder`, for as long as the context lasts."""
+    disk = disk_below(folder)
+    assert disk
+    with throttled(disk), usual_read_ahead(disk):
+        yield
+
+
+@contextlib.contextmanager
+def throttled(disk: str) -> Iterator[None]:
     group = CONTROLLER / f"crosslogic-bench-{os.getpid()}"
     group.mkdir()
     try:
-        disk = disk_below(folder)
         (group / "blkio.throttle.read_bps_device").write_text(f"{disk} {BYTES_A_SECOND}")
         (group / "blkio.throttle.read_iops_device").write_text(f"{disk} {REQUESTS_A_SECOND}")
         (group / "cgroup.procs").write_text(str(os.getpid()))
@@ -40,6 +54,21 @@ def slowed_down(folder: Path) -> Iterator[None]:
     finally:
         move_all(group, CONTROLLER)
         group.rmdir()
+
+
+@contextlib.contextmanager
+def usual_read_ahead(disk: str) -> Iterator[None]:
+    setting = read_ahead_of(disk)
+    before = setting.read_text()
+    try:
+        setting.write_text(str(READ_AHEAD))
+        yield
+    finally:
+        setting.write_text(before)
+
+
+def read_ahead_of(disk: str) -> Path:
+    return Path(f"/sys/dev/block/{disk}/queue/read_ahead_kb")
 
 
 def move_all(group: Path, to: Path) -> None:

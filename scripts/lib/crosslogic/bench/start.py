@@ -29,53 +29,77 @@ PROMPTS = 50
 TOKENS = 32
 USUAL_STARTS = 200
 SPEED = 40.0
+FORGOTTEN = 0.25
+"""Share of the starts before which there is no checkpoint: beside one, nothing is kept."""
+LONGEST_PAUSE = 1.2
+"""Seconds before an end, and before what it ends: about what keeping a stand-in takes, from its start on."""
+
+
+WAYS = [warm.PLAIN, warm.RESTORED_PRELOAD, warm.RESTORED_STANDBY]
 
 
 def eager(bench: Bench) -> list[Figure]:
     """Without torch.compile: all that is left of a start is imports."""
-    goals = {"standby": 6.0}
-    return modes(bench, "eager", lambda engine: engine, goals)
+    return modes(bench, "eager", lambda engine: engine, {warm.RESTORED_STANDBY: 6.0})
 
 
 def compiled(bench: Bench) -> list[Figure]:
     """With torch.compile, its caches filled by the start before."""
-    return modes(bench, "torch.compile", warm.compiling, {"standby": 3.0})
+    return modes(bench, "torch.compile", warm.compiling, {warm.RESTORED_STANDBY: 3.0})
 
 
-def modes(bench: Bench, what: str, variant: Callable[[Engine], Engine], goals: dict[str, float]) -> list[Figure]:
-    starts: dict[str, list[warm.Start]] = {mode: [] for mode in ("plain", *goals)}
+def modes(bench: Bench, what: str, variant: Callable[[Engine], Engine], goals: dict[warm.Way, float]) -> list[Figure]:
+    starts: dict[warm.Way, list[warm.Start]] = {way: [] for way in WAYS}
     with bench.stack() as stack:
         stack.start_store()
-        engine = variant(start_first.installed(bench))
-        # Caches are filled, and modules recorded: neither is the fault of what is measured first.
-        for mode in starts:
-            bench.note(f"start: {what}, {mode}, before it counts")
-            warm.one_start(stack, engine, mode)
+        place = warm.Place(stack, variant(start_first.installed(bench)))
+        imported = prepare(bench, place, what)
+        for way in WAYS:
+            bench.note(f"start: {what}, {way}, before it counts")
+            place.one_start(way)
         runs = bench.count(5)
         for number in range(1, runs + 1):
-            for mode, seen in starts.items():
-                bench.note(f"start: {what}, {mode}, run {number} of {runs}")
-                seen.append(warm.one_start(stack, engine, mode))
-    return [*totals(what, starts, goals), *memory(starts), *warm.waterfall(what, starts)]
+            for way, seen in starts.items():
+                bench.note(f"start: {what}, {way}, run {number} of {runs}")
+                seen.append(place.one_start(way))
+    waited = [start.memory for start in starts[warm.RESTORED_STANDBY] if start.memory]
+    return [
+        *totals(what, starts, goals),
+        *memory(f"{what}: {warm.STANDBY}", [imported]),
+        *memory(f"{what}: {warm.RESTORED_STANDBY}", waited),
+        *warm.waterfall(what, starts),
+    ]
 
 
-def totals(what: str, starts: dict[str, list[warm.Start]], goals: dict[str, float]) -> list[Figure]:
-    seconds = {mode: [start.seconds for start in seen] for mode, seen in starts.items()}
-    plain = statistics.median(seconds["plain"])
-    found = [figure(f"{what}: go to READY, {mode}", took, "s", baseline=plain) for mode, took in seconds.items()]
-    for mode, goal in goals.items():
-        ratios = [theirs / ours for theirs, ours in zip(seconds["plain"], seconds[mode], strict=True)]
-        found.append(figure(f"{what}: plain over {mode}", ratios, "x", goal=goal, better="higher"))
+def prepare(bench: Bench, place: warm.Place, what: str) -> warm.Memory:
+    """Caches are filled, modules recorded, and a checkpoint is there: nothing of it is the fault of what is measured
+    first. Returns what an engine needs that waits with imports of its own."""
+    bench.note(f"start: {what}, {warm.STANDBY}, before it counts")
+    place.one_start(warm.STANDBY)
+    bench.note(f"start: {what}, a checkpoint")
+    return place.leave_checkpoint()
+
+
+def totals(what: str, starts: dict[warm.Way, list[warm.Start]], goals: dict[warm.Way, float]) -> list[Figure]:
+    seconds = {way: [start.seconds for start in seen] for way, seen in starts.items()}
+    plain = seconds[warm.PLAIN]
+    found = [
+        figure(f"{what}: go to READY, {way}", took, "s", baseline=statistics.median(plain))
+        for way, took in seconds.items()
+    ]
+    for way, took in seconds.items():
+        if way != warm.PLAIN:
+            ratios = start_caches.ratios(plain, took)
+            found.append(figure(f"{what}: plain over {way}", ratios, "x", goal=goals.get(way), better="higher"))
     return found
 
 
-def memory(starts: dict[str, list[warm.Start]]) -> list[Figure]:
-    parked = [start.memory for start in starts.get("standby", []) if start.memory]
-    if not parked:
-        return []
+def memory(what: str, parked: list[warm.Memory]) -> list[Figure]:
     return [
-        figure("engine that waits: resident memory", [size.resident / MEGABYTE for size in parked], "MB"),
-        figure("engine that waits: its share of what is mapped", [s.proportional / MEGABYTE for s in parked], "MB"),
+        figure(f"{what}, while it waits: resident memory", [size.resident / MEGABYTE for size in parked], "MB"),
+        figure(
+            f"{what}, while it waits: its share of what is mapped", [s.proportional / MEGABYTE for s in parked], "MB"
+        ),
     ]
 
 
@@ -84,26 +108,28 @@ def crash(bench: Bench) -> list[Figure]:
     again, plain = [], []
     with bench.stack() as stack:
         stack.start_store()
-        engine = start_first.installed(bench)
-        warm.one_start(stack, engine, "preload")
+        place = warm.Place(stack, start_first.installed(bench))
+        prepare(bench, place, "after a crash")
         runs = bench.count(5)
         for number in range(1, runs + 1):
             bench.note(f"start: after a crash, run {number} of {runs}")
-            plain.append(warm.one_start(stack, engine, "plain").seconds)
-            again.append(serving_again(stack, engine))
-    shares = [ours / theirs for ours, theirs in zip(again, plain, strict=True)]
+            plain.append(place.one_start(warm.PLAIN).seconds)
+            again.append(serving_again(place))
+    shares = start_caches.ratios(again, plain)
     return [
-        figure("crash to serving again, standby", again, "s", baseline=statistics.median(plain)),
+        figure(f"crash to serving again, {warm.RESTORED_STANDBY}", again, "s", baseline=statistics.median(plain)),
         figure("crash to serving again, over a plain start", shares, "x", goal=0.25),
     ]
 
 
-def serving_again(stack: Stack, engine: Engine) -> float:
-    with warm.launch(stack, engine, "standby") as started:
+def serving_again(place: warm.Place) -> float:
+    seconds = place.engine.start_seconds
+    with place.launch(warm.RESTORED_STANDBY) as started:
         started.park()
-        started.serve(engine.start_seconds)
+        started.serve(seconds)
         agent = started.agent
         first = agent.heartbeat()["engine"]["pid"]
+        started.expect_restored("standby")
         # The next one waits before the first is killed, as it will have in all but the first seconds of serving.
         started.park()
         core = next(p.pid for p in procfs.of_session(first) if p.title == "VLLM::EngineCore")
@@ -115,8 +141,10 @@ def serving_again(stack: Stack, engine: Engine) -> float:
             beat = answer.json if answer and answer.status == 200 else None
             return bool(beat and beat["state"] == "serving" and beat["engine"]["pid"] != first)
 
-        wait_for("the model serves again", serves, engine.start_seconds, agent.running.why_gone)
-        return time.monotonic() - began
+        wait_for("the model serves again", serves, seconds, agent.running.why_gone)
+        took = time.monotonic() - began
+        started.expect_restored("standby", times=2)
+        return took
 
 
 def same_answers(bench: Bench) -> list[Figure]:
@@ -124,40 +152,55 @@ def same_answers(bench: Bench) -> list[Figure]:
     words = ["the", "a", "dog", "reads", "river", "stone", "green", "seven", "over", "why", "light", "tree", "walks"]
     chance = random.Random(50)
     prompts = [" ".join(chance.choices(words, k=chance.randint(1, 24))) for _ in range(PROMPTS)]
-    given: dict[str, list[str]] = {}
+    given: dict[warm.Way, list[str]] = {}
     with bench.stack() as stack:
         stack.start_store()
-        engine = start_first.installed(bench)
-        warm.one_start(stack, engine, "preload")
-        for mode in engines.START_MODES:
-            bench.note(f"start: {PROMPTS} prompts, {mode}")
-            with warm.launch(stack, engine, mode) as started:
-                if mode == "standby":
-                    started.park()
-                started.serve(engine.start_seconds)
-                given[mode] = warm.answers(started.agent, prompts, TOKENS)
-    different = [
-        sum(ours != theirs for ours, theirs in zip(given[mode], given["plain"], strict=True))
-        for mode in ("preload", "standby")
-    ]
+        place = warm.Place(stack, start_first.installed(bench))
+        prepare(bench, place, f"{PROMPTS} prompts")
+        for way in (warm.PLAIN, warm.PRELOAD, warm.STANDBY, warm.RESTORED_PRELOAD, warm.RESTORED_STANDBY):
+            bench.note(f"start: {PROMPTS} prompts, {way}")
+            given[way] = answers(place, way, prompts)
+    plain = given.pop(warm.PLAIN)
+    different = [sum(ours != theirs for ours, theirs in zip(found, plain, strict=True)) for found in given.values()]
     return [figure(f"answers to {PROMPTS} prompts that differ from plain's", different, "", goal=0, value=max)]
 
 
+def answers(place: warm.Place, way: warm.Way, prompts: list[str]) -> list[str]:
+    with place.launch(way) as started:
+        if way.mode == "standby":
+            started.park()
+        started.serve(place.engine.start_seconds)
+        if way.is_restored:
+            started.expect_restored(way.mode)
+        return warm.answers(started.agent, prompts, TOKENS)
+
+
 def leftovers(bench: Bench) -> list[Figure]:
-    """Starts and stops in mixed modes and of mixed kinds, with the stand-in for vLLM; `--runs` sets how many."""
+    """Starts and stops in mixed modes and of mixed kinds, with the stand-in for vLLM; `--runs` sets how many. An idle
+    fork server is kept at once, so that ends come while it is, and some starts are restored."""
     chance = random.Random(200)
     left: list[float] = []
+    restored = 0
     with bench.stack() as stack:
         stack.start_store()
         engine = engines.launchable(stack.simulated_engine(SPEED), "plain")
+        place = warm.Place(stack, engine)
         runs = bench.count(USUAL_STARTS)
         for number in range(1, runs + 1):
             mode, ending = chance.choice(engines.START_MODES), chance.choice(list(ENDINGS))
             bench.note(f"start: {number} of {runs} starts and stops: {mode}, {ending}")
-            with warm.launch(stack, engine, mode) as started:
+            if chance.random() < FORGOTTEN:
+                place.checkpoint.forget()
+            with place.launch(warm.Way(mode), **warm.SOON) as started:
+                time.sleep(chance.uniform(0, LONGEST_PAUSE))
                 ENDINGS[ending](started, engine)
+                time.sleep(chance.uniform(0, LONGEST_PAUSE))
+            restored += started.is_restored
             left.append(len(of_stack(stack, engine)))
-    return [figure(f"processes left over after each of {runs} starts and stops", left, "", goal=0, value=max)]
+    return [
+        figure(f"processes left over after each of {runs} starts and stops", left, "", goal=0, value=max),
+        figure("starts from a checkpoint among them", [restored], ""),
+    ]
 
 
 def of_stack(stack: Stack, engine: Engine) -> list[procfs.Process]:

@@ -131,8 +131,12 @@ def ahead(binaries: Path, engine: Engine, plan: Path, *options: str) -> subproce
 def drop_from_memory(folder: Path) -> None:
     """Without touching what others have in memory, as dropping all caches would."""
     for path in files_below(folder):
-        with path.open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        drop_file_from_memory(path)
+
+
+def drop_file_from_memory(path: Path) -> None:
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -202,7 +206,7 @@ def inductor_cache(bench: Bench) -> list[Figure]:
 
         def start(wish: str) -> float:
             wishes = {"CROSSLOGIC_START_SAVINGS": wish, "CROSSLOGIC_CACHE_DIR": str(stack.folder / f"cache{wish}")}
-            return warm.one_start(stack, engine, "plain", **wishes).seconds
+            return warm.one_start(stack, engine, warm.PLAIN, **wishes).seconds
 
         for wish in seconds:
             bench.note(f"start: torch.compile, {wish}, before it counts")

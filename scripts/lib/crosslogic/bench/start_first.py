@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,30 +31,30 @@ def installed(bench: Bench) -> Engine:
 
 def first_start(bench: Bench) -> list[Figure]:
     """Nothing is known of earlier starts, and nothing is cached but what the installation has left."""
-    seen: dict[str, list[warm.Start]] = {"plain": [], "preload": []}
+    seen: dict[warm.Way, list[warm.Start]] = {warm.PLAIN: [], warm.PRELOAD: []}
     with bench.stack() as stack:
         stack.start_store()
         engine = installed(bench)
-        first_of_all(stack, engine, "plain")
+        first_of_all(stack, engine, warm.PLAIN)
         runs = bench.count(5)
         for number in range(1, runs + 1):
-            for mode, starts in seen.items():
-                bench.note(f"start: first start of a node, {mode}, run {number} of {runs}")
-                starts.append(first_of_all(stack, engine, mode))
-    seconds = {mode: [start.seconds for start in starts] for mode, starts in seen.items()}
-    ratios = start_caches.ratios(seconds["plain"], seconds["preload"])
-    baseline = statistics.median(seconds["plain"])
+            for way, starts in seen.items():
+                bench.note(f"start: first start of a node, {way}, run {number} of {runs}")
+                starts.append(first_of_all(stack, engine, way))
+    seconds = {way: [start.seconds for start in starts] for way, starts in seen.items()}
+    ratios = start_caches.ratios(seconds[warm.PLAIN], seconds[warm.PRELOAD])
+    baseline = statistics.median(seconds[warm.PLAIN])
     return [
         figure("first start of a node: plain over preload", ratios, "x", goal=2.0, better="higher"),
-        *(figure(f"first start of a node, {mode}", took, "s", baseline=baseline) for mode, took in seconds.items()),
+        *(figure(f"first start of a node, {way}", took, "s", baseline=baseline) for way, took in seconds.items()),
         *warm.waterfall("first start", seen),
     ]
 
 
-def first_of_all(stack: Stack, engine: Engine, mode: str) -> warm.Start:
+def first_of_all(stack: Stack, engine: Engine, way: warm.Way) -> warm.Start:
     cache = stack.folder / "empty-cache"
     shutil.rmtree(cache, ignore_errors=True)
-    return warm.one_start(stack, engine, mode, CROSSLOGIC_CACHE_DIR=str(cache))
+    return warm.one_start(stack, engine, way, CROSSLOGIC_CACHE_DIR=str(cache))
 
 
 def cold_boot(bench: Bench) -> list[Figure]:
@@ -72,30 +72,56 @@ def cold_boot_cloud_disk(bench: Bench) -> list[Figure]:
     return cold_boots(bench, "cold page cache, disk of a cloud", cloud_disk.slowed_down)
 
 
+# Where there is a checkpoint, a node reads nothing ahead.
+BOOTS = {
+    warm.PLAIN: "plain",
+    warm.STANDBY: "standby with read-ahead",
+    warm.RESTORED_STANDBY: "standby from a checkpoint",
+}
+BOOT_GOALS = {warm.RESTORED_STANDBY: 4.0}
+
+
 def cold_boots(bench: Bench, what: str, disk: Callable[[Path], AbstractContextManager[None]]) -> list[Figure]:
-    plain, warmed = [], []
+    seconds: dict[warm.Way, list[float]] = {way: [] for way in BOOTS}
     with bench.stack() as stack:
         stack.start_store()
         engine = installed(bench)
-        folder = engine.executable.parent.parent
-        warm.one_start(stack, engine, "standby")
+        place = warm.Place(stack, engine)
+        bench.note(f"start: boot with a {what}, before it counts")
+        place.one_start(warm.STANDBY)
+        place.leave_checkpoint()
         drop_and_record(bench, stack, engine)
         runs = bench.count(5)
-        with disk(folder):
+        with disk(engine.executable.parent.parent):
             for number in range(1, runs + 1):
-                bench.note(f"start: boot with a {what}, run {number} of {runs}")
-                start_caches.drop_from_memory(folder)
-                plain.append(boot_to_ready(stack, engine, "plain"))
-                start_caches.drop_from_memory(folder)
-                with start_caches.ahead(bench.binaries, engine, stack.folder / "plan") as reading:
-                    warmed.append(boot_to_ready(stack, engine, "standby"))
-                    reading.wait()
-    ratios = start_caches.ratios(plain, warmed)
-    return [
-        figure(f"{what}, boot to ready: plain over standby with read-ahead", ratios, "x", goal=4.0, better="higher"),
-        figure(f"{what}, boot to ready: plain", plain, "s"),
-        figure(f"{what}, boot to ready: standby with read-ahead", warmed, "s"),
-    ]
+                for way, name in BOOTS.items():
+                    bench.note(f"start: boot with a {what}, {name}, run {number} of {runs}")
+                    seconds[way].append(cold_boot_to_ready(bench, place, way))
+    return [*boot_ratios(what, seconds), *boot_seconds(what, seconds)]
+
+
+def boot_ratios(what: str, seconds: dict[warm.Way, list[float]]) -> Iterator[Figure]:
+    for way, name in BOOTS.items():
+        if way != warm.PLAIN:
+            ratios = start_caches.ratios(seconds[warm.PLAIN], seconds[way])
+            over = f"{what}, boot to ready: plain over {name}"
+            yield figure(over, ratios, "x", goal=BOOT_GOALS.get(way), better="higher")
+
+
+def boot_seconds(what: str, seconds: dict[warm.Way, list[float]]) -> Iterator[Figure]:
+    for way, name in BOOTS.items():
+        yield figure(f"{what}, boot to ready: {name}", seconds[way], "s")
+
+
+def cold_boot_to_ready(bench: Bench, place: warm.Place, way: warm.Way) -> float:
+    start_caches.drop_from_memory(place.engine.executable.parent.parent)
+    start_caches.drop_file_from_memory(place.checkpoint.file)
+    if way != warm.STANDBY:
+        return boot_to_ready(place, way)
+    with start_caches.ahead(bench.binaries, place.engine, place.stack.folder / "plan") as reading:
+        seconds = boot_to_ready(place, way)
+        reading.wait()
+    return seconds
 
 
 def drop_and_record(bench: Bench, stack: Stack, engine: Engine) -> None:
@@ -105,13 +131,16 @@ def drop_and_record(bench: Bench, stack: Stack, engine: Engine) -> None:
     start_caches.ahead(bench.binaries, engine, stack.folder / "plan", "--record").wait()
 
 
-def boot_to_ready(stack: Stack, engine: Engine, mode: str) -> float:
+def boot_to_ready(place: warm.Place, way: warm.Way) -> float:
     """Exec of the agent to READY."""
-    with warm.launch(stack, engine, mode) as started:
-        started.serve(3 * engine.start_seconds)
+    with place.launch(way) as started:
+        started.serve(3 * place.engine.start_seconds)
         agent = started.agent
         assert agent.notify
-        return agent.notify.wait_for("READY", "1", 10).boot_time - agent.running.exec_boot_time
+        seconds = agent.notify.wait_for("READY", "1", 10).boot_time - agent.running.exec_boot_time
+        if way.is_restored:
+            started.expect_restored(way.mode)
+        return seconds
 
 
 FIGURES = [first_start, cold_boot, cold_boot_cloud_disk]

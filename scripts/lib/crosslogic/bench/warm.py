@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import statistics
 import time
 from collections.abc import Iterator
@@ -17,16 +18,19 @@ from crosslogic.bench.agent import wait_until_serving
 from crosslogic.bench.figures import Figure, figure
 from crosslogic.bench.gate import Gate
 from crosslogic.engine import Engine
-from crosslogic.launchable import LAUNCHER
+from crosslogic.launchable import launcher
 from crosslogic.model import MODEL
 from crosslogic.s3 import BUCKET
-from crosslogic.waiting import wait_for
+from crosslogic.waiting import NeverCameError, wait_for
 
 if TYPE_CHECKING:
     from crosslogic.stack import Stack
 
 PARKS_WITHIN = 240
+PROVED_WITHIN = 60
 LOOK_EVERY = 1.0
+SAYS = "crosslogic-launcher: "
+RESTORED = "restored from a checkpoint"
 
 
 @dataclass
@@ -49,16 +53,36 @@ class Memory:
     processes: int
 
 
+class Checkpoint:
+    """What the launcher keeps in the folder of what starts have recorded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "checkpoint"
+        self.failed = folder / "checkpoint.failed"
+        self.claims = folder / "checkpoint.claims"
+        """Grows with each start from it that has not proved it yet."""
+
+    def forget(self) -> None:
+        for path in (self.file, self.failed, self.claims):
+            path.unlink(missing_ok=True)
+
+    def why_none(self) -> str | None:
+        with contextlib.suppress(FileNotFoundError):
+            return self.failed.read_text()
+        return None
+
+
 @dataclass
 class Launch:
     """An agent whose engine is started in a mode, and the assignment it does not have yet."""
 
     agent: Agent
     gate: Gate
+    checkpoint: Checkpoint
 
-    def park(self) -> Memory | None:
+    def park(self) -> Memory:
         """Once all that will wait has imported what it wants: nothing of it uses the processor any more."""
-        pids = wait_for("an engine that waits", lambda: waiting(self.agent), PARKS_WITHIN, self.agent.running.why_gone)
+        pids = wait_for("an engine that waits", lambda: waiting(self.agent), PARKS_WITHIN, self.why_gone)
         last, next_look = -1.0, 0.0
 
         def is_still() -> bool:
@@ -72,24 +96,127 @@ class Launch:
             last = used
             return still
 
-        wait_for("it has imported all", is_still, PARKS_WITHIN, self.agent.running.why_gone)
+        wait_for("it has imported all", is_still, PARKS_WITHIN, self.why_gone)
         sizes = [rollup(pid) for pid in pids]
         return Memory(sum(size["Rss"] for size in sizes), sum(size["Pss"] for size in sizes), len(pids))
 
     def serve(self, seconds: float, memory: Memory | None = None) -> Start:
         self.gate.open()
-        wait_until_serving(self.agent.heartbeat_url, seconds, self.agent.running.why_gone)
+        wait_until_serving(self.agent.heartbeat_url, seconds, self.why_gone)
         beat = self.agent.heartbeat()
         phases: dict[str, float] = {}
         for span in beat["phases"]:
             phases[span["name"]] = phases.get(span["name"], 0.0) + span["seconds"]
         return Start(beat["timings"]["exec_to_ready_s"], phases, beat["unattributed_s"], memory)
 
+    def expect_restored(self, mode: str, times: int = 1) -> None:
+        """Raises where the engine has imported after all: its seconds would be another way's. Then waits until the
+        launcher takes the checkpoint for a good one: it gives up one that several starts in a row end without."""
+        said = self.launcher_said
+        if sum(line.startswith(f"{mode} {RESTORED}") for line in said) < times:
+            raise NeverCameError(f"a {mode} start from a checkpoint: the launcher says {said}")
+        claims = self.checkpoint.claims
+        wait_for("the checkpoint counts as good", lambda: not claims.exists(), PROVED_WITHIN, self.why_gone)
 
-@contextlib.contextmanager
-def launch(stack: Stack, engine: Engine, mode: str, **settings: str) -> Iterator[Launch]:
+    @property
+    def is_restored(self) -> bool:
+        return any(RESTORED in line for line in self.launcher_said)
+
+    @property
+    def launcher_said(self) -> list[str]:
+        """In the engine's log; nothing where no engine has begun."""
+        log = self.agent.engine_log
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return [line.removeprefix(SAYS) for line in lines if line.startswith(SAYS)]
+
+    def why_gone(self) -> str | None:
+        return self.agent.running.why_gone()
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an engine is started."""
+
+    mode: str
+    is_restored: bool = False
+    """From a checkpoint, or it does not count."""
+
+    def __str__(self) -> str:
+        return f"{self.mode} from a checkpoint" if self.is_restored else self.mode
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {} if self.is_restored else {CHECKPOINT: "off"}
+
+
+CHECKPOINT = "CROSSLOGIC_CHECKPOINT"
+SOON = {CHECKPOINT: "0.2"}
+"""An idle fork server is kept as soon as that."""
+PLAIN, PRELOAD, STANDBY = (Way(mode) for mode in engines.START_MODES)
+RESTORED_PRELOAD, RESTORED_STANDBY = (Way(mode, is_restored=True) for mode in engines.START_MODES[1:])
+
+
+class Place:
+    """One agent's folders for one start after the other: a checkpoint fits where home, runtime and cache folder are
+    the same, as they are on a node."""
+
+    def __init__(self, stack: Stack, engine: Engine) -> None:
+        self.stack = stack
+        self.engine = engine
+        self.agent = stack.add_agent(engine, "node-bench", "token", url="the gate of each start")
+        self.usual = self.agent.settings
+        self.checkpoint = Checkpoint(Path(self.usual["CROSSLOGIC_CACHE_DIR"]) / "launcher")
+
+    @contextlib.contextmanager
+    def launch(self, way: Way, **settings: str) -> Iterator[Launch]:
+        self._clear()
+        with Gate(assignment(self.stack)) as gate:
+            self.agent.settings = {
+                **self.usual,
+                "CROSSLOGIC_CONTROL_PLANE_URL": gate.url,
+                "CROSSLOGIC_ENGINE_START": way.mode,
+                "CROSSLOGIC_ENGINE_LAUNCHER": str(launcher()),
+                # What the store takes to answer is the group `preflight`'s.
+                "CROSSLOGIC_PREFLIGHT": "off",
+                **way.settings,
+                **settings,
+            }
+            self.agent.start()
+            try:
+                yield Launch(self.agent, gate, self.checkpoint)
+            finally:
+                self.agent.running.stop(60)
+                self.agent.close()
+
+    def _clear(self) -> None:
+        """Nothing of the last start is to be taken for the next one's, or to be made up for by it."""
+        for log in (self.agent.log, self.agent.engine_log):
+            log.unlink(missing_ok=True)
+        for folder in (self.agent.runtime, Path(self.usual["CROSSLOGIC_STATE_DIR"])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def one_start(self, way: Way, **settings: str) -> Start:
+        with self.launch(way, **settings) as started:
+            memory = started.park() if way.mode == "standby" else None
+            start = started.serve(self.engine.start_seconds, memory)
+            if way.is_restored:
+                started.expect_restored(way.mode)
+            return start
+
+    def leave_checkpoint(self) -> Memory:
+        """By a start that does not count; returns what that needs while it waits."""
+        self.checkpoint.forget()
+        with self.launch(STANDBY, **SOON) as started:
+            kept = self.checkpoint
+            wait_for("a checkpoint", kept.file.exists, PARKS_WITHIN, lambda: kept.why_none() or started.why_gone())
+            # Beside the engine that waits and its fork server.
+            wait_for("its keeper ends", lambda: len(waiting(self.agent)) == 2, PARKS_WITHIN, started.why_gone)
+            return started.park()
+
+
+def assignment(stack: Stack) -> dict[str, Any]:
     store = stack.store
-    assignment = {
+    return {
         "generation": 1,
         "model": MODEL,
         "model_uri": f"s3://{BUCKET}/{MODEL}",
@@ -100,39 +227,27 @@ def launch(stack: Stack, engine: Engine, mode: str, **settings: str) -> Iterator
             "secret_access_key": store.secret_key,
         },
     }
-    with Gate(assignment) as gate:
-        # What the store takes to answer is the group `preflight`'s.
-        chosen = {"CROSSLOGIC_ENGINE_START": mode, "CROSSLOGIC_ENGINE_LAUNCHER": str(LAUNCHER)}
-        chosen |= {"CROSSLOGIC_PREFLIGHT": "off", **settings}
-        agent = stack.add_agent(engine, "node-bench", "token", url=gate.url, **chosen)
-        agent.start()
-        try:
-            yield Launch(agent, gate)
-        finally:
-            agent.running.stop(60)
-            agent.close()
 
 
-def one_start(stack: Stack, engine: Engine, mode: str, **settings: str) -> Start:
-    with launch(stack, engine, mode, **settings) as started:
-        memory = started.park() if mode == "standby" else None
-        return started.serve(engine.start_seconds, memory)
+def one_start(stack: Stack, engine: Engine, way: Way, **settings: str) -> Start:
+    """In folders of its own."""
+    return Place(stack, engine).one_start(way, **settings)
 
 
-def waterfall(what: str, starts: dict[str, list[Start]]) -> list[Figure]:
+def waterfall(what: str, starts: dict[Way, list[Start]]) -> list[Figure]:
     """Where each second is, and where it was saved: phase by phase, beside the plain start."""
     names = list(dict.fromkeys(name for seen in starts.values() for start in seen for name in start.phases))
     found = []
     for name in names:
         if name == "preflight_done":
             continue
-        plain = [start.phases.get(name, 0.0) for start in starts["plain"]]
-        for mode, seen in starts.items():
+        plain = [start.phases.get(name, 0.0) for start in starts[PLAIN]]
+        for way, seen in starts.items():
             samples = [start.phases.get(name, 0.0) for start in seen]
             if max(plain + samples) >= 0.1:
-                found.append(figure(f"{what}: {name}, {mode}", samples, "s", baseline=statistics.median(plain)))
-    for mode, seen in starts.items():
-        found.append(figure(f"{what}: unattributed, {mode}", [start.unattributed for start in seen], "s"))
+                found.append(figure(f"{what}: {name}, {way}", samples, "s", baseline=statistics.median(plain)))
+    for way, seen in starts.items():
+        found.append(figure(f"{what}: unattributed, {way}", [start.unattributed for start in seen], "s"))
     return found
 
 
