@@ -23,6 +23,7 @@ pytestmark = pytest.mark.real
 
 PROMPTS = ["the dog reads", "a green river", "over seven stones", "why"]
 PARKS_WITHIN = 240
+KEPT_WITHIN = 240
 
 StartReal = Callable[..., Agent]
 
@@ -42,20 +43,28 @@ def engine(console: Console) -> Engine:
 def start(stack: Stack, engine: Engine, plane: ScriptedControlPlane) -> Iterator[StartReal]:
     agents: list[Agent] = []
 
-    def start(mode: str, launcher: Path = launchable.LAUNCHER) -> Agent:
-        settings = {"CROSSLOGIC_ENGINE_START": mode, "CROSSLOGIC_ENGINE_LAUNCHER": str(launcher)}
-        agent = stack.add_agent(engine, f"node-{mode}", "token", url=plane.url, **settings)
+    def start(mode: str, launcher: Path | None = None, **settings: str) -> Agent:
+        chosen = {
+            "CROSSLOGIC_ENGINE_START": mode,
+            "CROSSLOGIC_ENGINE_LAUNCHER": str(launcher or launchable.launcher()),
+            **settings,
+        }
+        agent = stack.add_agent(engine, f"node-{mode}", "token", url=plane.url, **chosen)
         agents.append(agent)
         agent.start()
         return agent
 
     yield start
     for agent in agents:
-        sessions = {process.session for process in procfs.processes() if belongs(process, agent)}
-        agent.running.stop(60)
-        left = [process for session in sessions for process in procfs.of_session(session)]
-        assert left == []
-        assert stack.left_over(agent) == []
+        stop(agent, stack)
+
+
+def stop(agent: Agent, stack: Stack) -> None:
+    sessions = {process.session for process in procfs.processes() if belongs(process, agent)}
+    agent.running.stop(60)
+    left = [process for session in sessions for process in procfs.of_session(session)]
+    assert left == []
+    assert stack.left_over(agent) == []
 
 
 def belongs(process: procfs.Process, agent: Agent) -> bool:
@@ -108,10 +117,51 @@ def test_each_mode_serves_the_same_answers(
     assert given[mode] == next(iter(given.values()))
 
 
+def leave_checkpoint(agent: Agent) -> None:
+    """By its idle fork server."""
+    records = Path(agent.settings["CROSSLOGIC_CACHE_DIR"]) / "launcher"
+    failed = records / "checkpoint.failed"
+
+    def why_none() -> str | None:
+        return failed.read_text() if failed.exists() else agent.running.why_gone()
+
+    wait_for("a checkpoint", (records / "checkpoint").exists, KEPT_WITHIN, why_none)
+
+
+def forget_checkpoint() -> None:
+    """Of whoever has used these caches before."""
+    for path in (engines.cache_folder() / "launcher").glob("checkpoint*"):
+        path.unlink()
+
+
+def test_an_engine_that_is_restored_from_a_checkpoint_serves_the_same_answers(
+    stack: Stack, plane: ScriptedControlPlane, start: StartReal
+) -> None:
+    if "plain" not in given:
+        plain = start("plain")
+        serve(plain, stack, plane)
+        given["plain"] = greedy_answers(plain)
+        stop(plain, stack)
+        plane.assignment = None
+    forget_checkpoint()
+    agent = start("standby", CROSSLOGIC_CHECKPOINT="0.2")
+    leave_checkpoint(agent)
+    stop(agent, stack)
+    # The next one's address is the first that its log names.
+    agent.log.unlink()
+    agent.start()
+    parked = park(agent)
+    beat = serve(agent, stack, plane)
+    assert beat["engine"]["pid"] == parked
+    assert detail(beat, "engine_import").startswith("standby restored from a checkpoint, "), beat["phases"]
+    assert "spawned" not in detail(beat, "engine_core_spawn")
+    assert greedy_answers(agent) == given["plain"]
+
+
 def broken(folder: Path, module: str, text: str, instead: str) -> Path:
     """A copy of the launcher with one thing changed."""
     launcher = folder / "engine-launcher"
-    shutil.copytree(launchable.LAUNCHER, launcher)
+    shutil.copytree(launchable.launcher(), launcher)
     file = launcher / "crosslogic_launcher" / module
     before = file.read_text()
     assert text in before

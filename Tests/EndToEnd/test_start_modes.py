@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from crosslogic import procfs
@@ -38,6 +39,17 @@ def wait_for_standby(agent: Agent, other_than: int = 0) -> int:
     # A fork server beside it: what it waits for is no longer its own imports.
     wait_for("its fork server", lambda: len(procfs.of_session(pid)) > 1, 20)
     return pid
+
+
+def wait_for_checkpoint(agent: Agent) -> None:
+    """Left by an idle fork server."""
+    records = Path(agent.settings["CROSSLOGIC_CACHE_DIR"]) / "launcher"
+
+    def why_none() -> str | None:
+        failed = records / "checkpoint.failed"
+        return failed.read_text() if failed.exists() else agent.running.why_gone()
+
+    wait_for("a checkpoint", (records / "checkpoint").exists, 30, why_none)
 
 
 def how_it_was_started(agent: Agent) -> str | None:
@@ -123,6 +135,51 @@ def test_one_whose_environment_does_not_fit_is_replaced(
     assert f"crosslogic-launcher: {refusal}\n" in agent.engine_log.read_text()
     detail = how_it_was_started(agent) or ""
     assert (detail.startswith("preload, "), detail.endswith(refusal)) == (True, True), detail
+
+
+@in_standby
+def test_the_next_agent_has_its_engine_from_the_checkpoint_that_the_last_one_left(
+    stack: Stack, plane: ScriptedControlPlane, start_agent: StartAgent
+) -> None:
+    agent = start_agent(plane.url, CROSSLOGIC_CHECKPOINT="0.2")
+    wait_for_standby(agent)
+    wait_for_checkpoint(agent)
+    agent.running.stop(30)
+    assert stack.left_over(agent) == []
+    # The next one's address is the first that its log names.
+    agent.log.unlink()
+    agent.start()
+    parked = wait_for_standby(agent)
+    plane.assign(**assignment(stack))
+    beat = wait_for_state(agent, "serving")
+    assert beat["engine"]["pid"] == parked
+    assert (how_it_was_started(agent) or "").startswith("standby restored from a checkpoint, ")
+    # Beside it another one, from the same memory.
+    first = [process.pid for process in engine_processes(agent)]
+    parked = wait_for_standby(agent, other_than=parked)
+    kill_process(agent, "VLLM::EngineCore")
+    wait_for_state(agent, "failed")
+    assert wait_for_state(agent, "serving")["engine"]["pid"] == parked
+    assert (how_it_was_started(agent) or "").startswith("standby restored from a checkpoint, ")
+    assert [pid for pid in first if pid != parked and procfs.is_running(pid)] == []
+
+
+@in_standby
+def test_a_checkpoint_that_does_not_fit_is_left_alone_and_the_log_says_why(
+    stack: Stack, plane: ScriptedControlPlane, start_agent: StartAgent
+) -> None:
+    agent = start_agent(plane.url, CROSSLOGIC_CHECKPOINT="0.2")
+    wait_for_checkpoint(agent)
+    agent.running.stop(30)
+    agent.log.unlink()
+    agent.settings["VLLM_PLACE"] = "elsewhere"
+    agent.start()
+    parked = wait_for_standby(agent)
+    plane.assign(**assignment(stack))
+    assert wait_for_state(agent, "serving")["engine"]["pid"] == parked
+    log = agent.engine_log.read_text()
+    assert "crosslogic-launcher: not restored, because VLLM_PLACE differs\n" in log
+    assert "crosslogic-launcher: standby, " in log
 
 
 @in_standby
