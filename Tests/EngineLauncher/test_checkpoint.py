@@ -100,33 +100,42 @@ def test_no_secret_is_kept_of_a_start_that_had_some(recorded: Installation) -> N
     assert b"VLLM_STANDIN_SET_BY_IMPORT" in content
 
 
-def test_no_secret_is_kept_of_an_engine_that_serves(recorded: Installation) -> None:
-    """Its fork server has forked with secrets before it is idle."""
+def test_no_secret_is_kept_beside_an_engine_that_has_some(recorded: Installation) -> None:
+    """By its fork server, which has forked processes with them."""
     recorded.start()
-    program = recorded.vllm.with_name("simulated")
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
-    program.chmod(0o755)
-    parked = recorded.park(CROSSLOGIC_CHECKPOINT="2")
-    assert parked.go("serve", **SECRETS) == "ok"
-    wait_for("it serves", lambda: any("sleep" in process.command for process in parked.members), SECONDS)
-    parked.kill()
-    # The program has taken the place of the command, whose channel to the fork server is gone with it.
-    start = recorded.park(CROSSLOGIC_CHECKPOINT="0", **SECRETS)
+    parked = recorded.park(CROSSLOGIC_CHECKPOINT="3")
+    assert parked.go("report", AWS_STANDIN_LIVES="1", **SECRETS) == "ok"
+    assert not recorded.checkpoint.exists()
     wait_for("it is kept", recorded.checkpoint.exists, SECONDS)
-    start.kill()
+    parked.kill()
     assert b"canary" not in recorded.checkpoint.read_bytes()
+
+
+def test_where_an_address_that_imports_read_holds_a_password_none_is_kept(recorded: Installation) -> None:
+    variables = {"VLLM_MIRROR": "https://user:canary@mirror"}
+    assert idle_of(recorded.park(CROSSLOGIC_CHECKPOINT="0", **variables)) == "never"
+
+
+def idle_of(parked: Parked) -> str:
+    """After how many seconds its fork server is kept; from the arguments it is started with."""
+
+    def look() -> str | None:
+        words = [process.command.split() for process in parked.members]
+        return next((word[-2] for word in words if "fork-server" in word), None)
+
+    try:
+        return wait_for("the fork server is there", look, SECONDS)
+    finally:
+        parked.kill()
 
 
 def test_it_is_its_users_alone(kept: Installation) -> None:
     assert kept.checkpoint.stat().st_mode & 0o777 == 0o600
 
 
-def test_none_is_kept_where_it_is_not_wanted(recorded: Installation) -> None:
-    parked = recorded.park(CROSSLOGIC_CHECKPOINT="off")
-    parked.settle()
-    assert parked.go(CROSSLOGIC_CHECKPOINT="off") == "ok"
-    assert parked.end().code == 0
-    assert not recorded.checkpoint.exists()
+@pytest.mark.parametrize(("setting", "idle"), [("off", "never"), ("7", "7.0"), ("", "20.0")])
+def test_how_long_a_server_is_idle_before_it_is_kept(recorded: Installation, setting: str, idle: str) -> None:
+    assert idle_of(recorded.park(CROSSLOGIC_CHECKPOINT=setting)) == idle
 
 
 def test_none_is_used_where_it_is_not_wanted(kept: Installation) -> None:
@@ -246,8 +255,9 @@ def test_a_mapped_file_that_is_another_is_named(kept: Installation) -> None:
     # Its size, as if it had another one now.
     struct.pack_into("<Q", content, header[5] + 8, 12345)
     kept.checkpoint.write_bytes(content)
+    library = mapped_files(kept)[0]
     ended = kept.start()
-    assert ended.said[0] == f"not restored, because {mapped_files(kept)[0]} is another file now"
+    assert ended.said[0] == f"not restored, because {library} is another file now"
     assert ended.report["exit_code"] == 7
 
 
@@ -291,16 +301,15 @@ def test_a_process_that_cannot_be_kept_is_not_and_says_why(recorded: Installatio
         )
     assert why in recorded.keep()
     assert not recorded.checkpoint.exists()
-    # Nobody tries again until something is another.
+    # Nobody tries again within the hour.
+    failed, lock = recorded.state / "checkpoint.failed", recorded.state / "checkpoint.lock"
+    written = failed.stat().st_mtime_ns
+    lock.unlink()
     parked = recorded.park(CROSSLOGIC_CHECKPOINT="0")
-    parked.settle()
-    wait_for("a keeper has come and gone", lambda: recorded_twice(recorded, parked), SECONDS)
+    wait_for("another keeper has come", lock.exists, SECONDS)
+    wait_for("and gone", lambda: len(parked.members) == 2, SECONDS)
     parked.kill()
-    assert not recorded.checkpoint.exists()
-
-
-def recorded_twice(installation: Installation, parked: Parked) -> bool:
-    return (installation.state / "checkpoint.lock").exists() and len(parked.members) == 2
+    assert failed.stat().st_mtime_ns == written
 
 
 def test_a_disk_without_room_is_named(recorded: Installation) -> None:
@@ -322,22 +331,104 @@ def test_a_keeper_that_is_killed_leaves_nothing_that_would_be_used(recorded: Ins
     assert serve(recorded).origin == "standby"
 
 
-def test_starts_that_come_to_nothing_end_it_for_a_day(kept: Installation) -> None:
+def test_starts_that_come_to_nothing_end_it_for_an_hour(kept: Installation) -> None:
     place = Place(kept.state)
-    for _ in range(checkpoint.MOST_CLAIMS):
+    for number in range(1, checkpoint.MOST_CLAIMS + 1):
         parked = kept.park()
-        assert parked.go("report") == "ok"
-        assert "restored" in parked.end().origin
-    # The stand-in's processes end at once, which no engine's do.
-    assert place.claimed == checkpoint.MOST_CLAIMS
+        assert parked.go("report", AWS_STANDIN_LIVES="1") == "ok"
+        wait_for("it starts", lambda number=number: place.claimed == number, SECONDS)
+        parked.kill()
     ended = kept.start()
     assert ended.said[0] == "not restored, because 3 starts from the checkpoint have come to nothing"
     assert not kept.checkpoint.exists()
-    assert kept.why_not_kept
     facts = json.loads(place.failed.read_text())["facts"]
+    assert place.failed.stat().st_mode & 0o777 == 0o600
     assert place.has_failed_with(facts)
-    place.give_up(facts, "long ago", -1)
-    assert not place.has_failed_with(facts)
+    assert not place.has_failed_with(facts | {"kernel": []})
+
+
+@pytest.mark.parametrize("clock", [2 * checkpoint.RETRY_AFTER, -2 * checkpoint.RETRY_AFTER])
+def test_a_clock_that_was_wrong_is_no_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: float) -> None:
+    place, now = Place(tmp_path), time.time()
+    place.give_up({"kernel": []}, "any")
+    monkeypatch.setattr(time, "time", lambda: now + clock)
+    assert not place.has_failed_with({"kernel": []})
+
+
+def test_starts_that_end_in_order_take_nothing_from_its_trust(kept: Installation) -> None:
+    for _ in range(checkpoint.MOST_CLAIMS + 1):
+        assert "restored" in serve(kept).origin
+    assert Place(kept.state).claimed == 0
+
+
+def test_an_engine_that_crashes_counts_though_its_command_ends_in_order(kept: Installation) -> None:
+    ended = kept.start(AWS_STANDIN_CRASHES="1")
+    assert ended.code == 0
+    assert ended.report["exit_code"] == -signal.SIGSEGV
+    assert Place(kept.state).claimed == 1
+
+
+def test_one_that_the_native_program_refuses_is_kept_anew(kept: Installation) -> None:
+    content = bytearray(kept.checkpoint.read_bytes())
+    struct.pack_into("<Q", content, HEADER.unpack_from(content)[5] + 8, 12345)
+    kept.checkpoint.write_bytes(content)
+    parked = kept.park(CROSSLOGIC_CHECKPOINT="0")
+    wait_for("it is kept", lambda: kept.checkpoint.exists() and len(parked.members) == 2, SECONDS)
+    parked.kill()
+    assert "restored" in serve(kept).origin
+    assert Place(kept.state).claimed == 0
+
+
+def test_claims_that_cannot_be_written_are_no_reason_to_fail(kept: Installation) -> None:
+    parked = kept.park()
+    wait_for("it waits", lambda: Place(kept.state).claimed == 0 and kept.socket.exists(), SECONDS)
+    Place(kept.state).claims.unlink(missing_ok=True)
+    Place(kept.state).claims.mkdir()
+    assert parked.go() == "ok"
+    assert parked.end().report["exit_code"] == 7
+
+
+def test_a_source_of_vllms_that_was_edited_is_named(kept: Installation) -> None:
+    source = kept.package("v1/worker.py")
+    source.write_text(source.read_text() + "# mended\n")
+    ended = kept.start()
+    assert ended.said[0] == f"not restored, because {source} is another file now"
+    assert ended.report["exit_code"] == 7
+
+
+def test_what_a_fork_is_to_find_empty_it_does(recorded: Installation) -> None:
+    """As libraries notice that they are in another process, and draw other numbers."""
+    recorded.start()
+    recorded.list_also("engine", "vllm.trouble.wiped")
+    assert recorded.keep() == ""
+    ended = serve(recorded)
+    assert "restored" in ended.origin
+    assert ended.report["vigour"]["wiped"] == ["abcd", "\0\0\0\0"]
+
+
+def test_a_go_ends_the_keeper_and_another_one_follows(recorded: Installation) -> None:
+    recorded.start()
+    recorded.change_launcher("keeper.py", "    gc.collect()\n", "    signal.pause()\n")
+    parked = recorded.park(CROSSLOGIC_CHECKPOINT="0.1")
+    first = wait_for("a keeper is there", lambda: next(iter(keepers(parked)), None), SECONDS)
+    assert parked.go("report", AWS_STANDIN_LIVES="1") == "ok"
+    second = wait_for("another one is", lambda: next((k for k in keepers(parked) if k != first), None), SECONDS)
+    assert first not in keepers(parked)
+    usual = Path("/proc/self/oom_score_adj").read_text()
+    assert Path(f"/proc/{second}/oom_score_adj").read_text() == usual
+    parked.kill()
+
+
+def keepers(parked: Parked) -> list[int]:
+    """Processes behind everything else on the machine."""
+    found = []
+    for process in parked.members:
+        try:
+            if os.sched_getscheduler(process.pid) == os.SCHED_IDLE:
+                found.append(process.pid)
+        except ProcessLookupError:
+            continue
+    return found
 
 
 def test_one_that_only_waits_takes_nothing_from_its_trust(kept: Installation) -> None:
@@ -358,7 +449,7 @@ def test_one_whose_process_ends_in_the_middle_counts(kept: Installation) -> None
 
 
 def test_an_engine_that_lives_proves_it(kept: Installation) -> None:
-    kept.change_launcher("forkserver.py", "PROOF = 5.0", "PROOF = 0.1")
+    kept.change_launcher("forkserver.py", "PROOF = 300.0", "PROOF = 0.1")
     kept.checkpoint.unlink()
     assert kept.keep() == ""
     place = Place(kept.state)

@@ -52,7 +52,7 @@ class NothingToImportError(PlainError):
     """Before anything was imported."""
 
 
-def main(arguments: Sequence[str], not_restored: str | None = None) -> int:
+def main(arguments: Sequence[str], not_restored: str | None = None) -> Any:
     """`not_restored`: why the start is not one from a checkpoint, where there is one."""
     # Whoever executes us may have blocked some; without SIGCHLD the fork server would not hear of any end.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -69,17 +69,24 @@ def main(arguments: Sequence[str], not_restored: str | None = None) -> int:
     return park(options) if options.mode == "park" else start(options)
 
 
-def restored(found: forkserver.Restored) -> int:
+def restored(found: forkserver.Restored) -> Any:
     """What `main` is to a start that finds itself in the memory of another."""
+    link = forkserver.fork_restored(found)
     given = found.memory.take()
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    options = parse(given.arguments)
-    # Before this process has the environment of its start.
-    options.link = forkserver.fork_restored(found, is_parked=options.mode == "park")
     random_numbers.renew()
+    options = parse(given.arguments)
+    options.link = link
     options.started_with = given.environment
-    environment.become(given.environment | environment.set_since(found.preloaded.started_with))
-    return park(options) if options.mode == "park" else start(options)
+    environment.become(environment.with_imports(given.environment, found.preloaded.started_with))
+    try:
+        code = park(options) if options.mode == "park" else start(options)
+    except SystemExit as ended:
+        code = ended.code
+    if not code:
+        # It has ended in order, however short it was.
+        Place(options.state).take_back()
+    return code
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -137,7 +144,8 @@ def origin(options: argparse.Namespace) -> str:
 def park(options: argparse.Namespace) -> int:
     """Everything is imported, then it is waited. Nothing is printed to the engine's log before the go."""
     score = oom.score()
-    oom.adjust(oom.FIRST)
+    for process in ["self", *([options.link.server.pid] if options.link else [])]:
+        oom.adjust(oom.FIRST, process)
     imports = Imports()
     place = Place(options.state)
     with Quiet() as quiet:
@@ -168,8 +176,9 @@ def park(options: argparse.Namespace) -> int:
         # With an environment of its own: what was imported counts for nothing.
         again(options, go.argv, go.environment, options.because)
     if options.link:
-        place.claim()
-    environment.become(go.environment | environment.set_since(options.started_with))
+        with contextlib.suppress(OSError):
+            place.claim()
+    environment.become(environment.with_imports(go.environment, options.started_with))
     recorder.start(modules.records, COMMAND)
     if options.not_restored:
         say(f"not restored, because {options.not_restored}")

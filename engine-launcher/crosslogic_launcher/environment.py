@@ -21,6 +21,9 @@ LATE = frozenset(
 )
 SECRET_WORDS = frozenset(["KEY", "KEYS", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "CREDENTIALS"])
 
+SECRET_ENDS = ("PASSWORD", "SECRET", "APIKEY")
+"""Of words that are written in one, as in PGPASSWORD."""
+
 
 def is_late(name: str) -> bool:
     """Whether it is read when it is needed, and not when a module is imported.
@@ -35,7 +38,13 @@ def is_late(name: str) -> bool:
 def is_secret(name: str) -> bool:
     """Secrets come with the go, never before; what uses them asks for them then. A path to one is no secret."""
     words = name.upper().split("_")
-    return not SECRET_WORDS.isdisjoint(words) and words[-1] != "PATH"
+    is_named_so = not SECRET_WORDS.isdisjoint(words) or any(word.endswith(SECRET_ENDS) for word in words)
+    return is_named_so and words[-1] != "PATH"
+
+
+def holds_secret(variables: Mapping[str, str]) -> bool:
+    """Whether one that imports read has the credentials of a user in an address."""
+    return any("://" in value and "@" in value for value in early(variables).values())
 
 
 def difference(parked: Mapping[str, str], wanted: Mapping[str, str]) -> str | None:
@@ -68,6 +77,12 @@ def early(variables: Mapping[str, str]) -> dict[str, str]:
 def set_since(before: Mapping[str, str]) -> dict[str, str]:
     """What imports have set: modules that are imported already will not set it again."""
     return {name: value for name, value in os.environ.items() if before.get(name) != value}
+
+
+def with_imports(wanted: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """What a process of that environment has after its imports; `before` is what ours were made with."""
+    changes = set_since(before)
+    return {**changes, **wanted, **early(changes)}
 
 
 def become(wanted: Mapping[str, str]) -> None:

@@ -29,16 +29,23 @@ from crosslogic_launcher.random_numbers import reseed
 FIXED_DESCRIPTORS = 7
 """Of a request: for its answer, the child's data, its status, the resource tracker, the channel, output and errors."""
 CLEANING_TRIES = 3
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS)
 NEVER = "never"
 """Instead of the seconds after which an idle server is kept."""
 
 
-PROOF = 5.0
-"""Seconds that a process forked from a restored server has lived, after which the checkpoint counts as good."""
+PROOF = 300.0
+"""Seconds that a process forked from a restored server has lived, after which the checkpoint counts as good: it has
+loaded a model and answered.
+"""
 
 
 class BecomesKeeperError(Exception):
     """Unwinds the server in a child that is to be kept: no frame of it is to hold what the child has closed."""
+
+    def __init__(self, server: int) -> None:
+        super().__init__()
+        self.server = server
 
 
 @dataclass
@@ -52,10 +59,18 @@ class Idle:
 
 
 class ForkServer:
-    def __init__(self, channel: socket.socket, preloaded: Preloaded, idle: Idle | None) -> None:
+    def __init__(
+        self,
+        channel: socket.socket,
+        preloaded: Preloaded,
+        idle: Idle | None,
+        on_crash: Callable[[ForkServer], None] | None = None,
+    ) -> None:
+        """`on_crash` hears of a forked process that the kernel has ended for what it did."""
         self.channel = channel
         self.preloaded = preloaded
-        self.idle = idle
+        self.on_crash = on_crash
+        self.idle = self.usual_idle = idle
         self.status: dict[int, int] = {}
         """Of each child that lives, where its end is told."""
         self.keeper = 0
@@ -69,8 +84,8 @@ class ForkServer:
             while True:
                 ready = {key.fileobj for key, _ in selector.select(self._patience())}
                 if not ready and self.idle:
-                    act, self.idle = self.idle.act, None
-                    act(self)
+                    idle, self.idle = self.idle, None
+                    idle.act(self)
                 if self.wake[0] in ready:
                     os.read(self.wake[0], 4096)
                     self._reap()
@@ -87,12 +102,21 @@ class ForkServer:
 
     def fork_keeper(self) -> None:
         """Raises BecomesKeeperError in the child."""
+        server = os.getpid()
         with contextlib.suppress(OSError):
             self.keeper = os.fork()
             if self.keeper == 0:
                 self._leave_server()
                 self._close(list(self.status.values()))
-                raise BecomesKeeperError
+                raise BecomesKeeperError(server)
+
+    def _end_keeper(self) -> None:
+        """A start needs the processor, the disk and the memory; there will be another hour for it."""
+        if self.keeper:
+            os.kill(self.keeper, signal.SIGKILL)
+            os.waitpid(self.keeper, 0)
+            self.keeper = 0
+            self.idle = self.usual_idle
 
     def _prepare_signals(self) -> None:
         """A terminal's Ctrl-C, or a signal to the group, is for those we have forked; we end with the last of them."""
@@ -108,6 +132,7 @@ class ForkServer:
         if len(descriptors) < FIXED_DESCRIPTORS:
             self._close(descriptors)
             return
+        self._end_keeper()
         # It has waited long enough: the end of this process by the kernel would be that of the engine's whole unit.
         oom.adjust(request["oom_score"])
         with socket.socket(fileno=descriptors[0]) as answer:
@@ -118,7 +143,7 @@ class ForkServer:
         self._close([descriptor for descriptor in descriptors[1:] if descriptor not in self.status.values()])
 
     def _refusal(self, request: dict[str, Any]) -> str | None:
-        own = frozenset([*self.status, self.keeper])
+        own = frozenset(self.status)
         return cleanliness.unforkable(own) or environment.not_preloaded({"LD_PRELOAD": request["libraries"]})
 
     def _fork(self, descriptors: list[int], answer: socket.socket) -> str | None:
@@ -148,7 +173,7 @@ class ForkServer:
             os.dup2(output, 1)
             os.dup2(errors, 2)
             self._close([output, errors])
-            environment.become(environment.set_since(self.preloaded.started_with) | wanted)
+            environment.become(environment.with_imports(wanted, self.preloaded.started_with))
             openmp.adopt(self.preloaded.loaded_with, wanted)
             reseed()
             client.install(client.ForkServerLink(socket.socket(fileno=channel)))
@@ -171,20 +196,25 @@ class ForkServer:
         self._close(list(self.wake))
 
     def _reap(self) -> None:
-        while self.status:
+        while self.status or self.keeper:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            if pid == self.keeper:
+                self.keeper = 0
             told = self.status.pop(pid, None)
             if told is None:
                 continue
+            code = os.waitstatus_to_exitcode(status)
             # Who asked for it may have ended before it.
             with contextlib.suppress(OSError):
-                forkserver.write_signed(told, os.waitstatus_to_exitcode(status))
+                forkserver.write_signed(told, code)
             os.close(told)
+            if -code in CRASHES and self.on_crash:
+                self.on_crash(self)
 
     @staticmethod
     def _close(descriptors: list[int]) -> None:
@@ -237,22 +267,25 @@ def main(arguments: list[str]) -> Restored | None:
     preloaded = Preloaded(modules, Path(state), Path(vllm), started_with, dict(os.environ))
     try:
         ForkServer(socket.socket(fileno=int(descriptor)), preloaded, when_idle).run()
-    except BecomesKeeperError:
-        pass
+    except BecomesKeeperError as becoming:
+        server = becoming.server
     else:
         return None
-    return Restored(keeper.keep(preloaded), preloaded)
+    return Restored(keeper.keep(preloaded, server), preloaded)
 
 
-def fork_restored(found: Restored, is_parked: bool) -> client.ForkServerLink:
-    """The fork server of a restored start: the same memory once more."""
+def fork_restored(found: Restored) -> client.ForkServerLink:
+    """The fork server of a restored start: the same memory once more, without what the start is given."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
             ours.close()
-            serve_restored(theirs, found, is_parked)
+            found.memory.forget()
+            keeper.silence()
+            name_process()
+            ForkServer(theirs, found.preloaded, Idle(PROOF, prove, after_fork=True), doubt).run()
             code = 0
         finally:
             os._exit(code)
@@ -260,13 +293,14 @@ def fork_restored(found: Restored, is_parked: bool) -> client.ForkServerLink:
     return client.ForkServerLink(ours, client.Forked(pid))
 
 
-def serve_restored(channel: socket.socket, found: Restored, is_parked: bool) -> None:
-    keeper.silence()
-    if is_parked:
-        oom.adjust(oom.FIRST)
-    name_process()
-    place = Place(found.preloaded.state)
-    ForkServer(channel, found.preloaded, Idle(PROOF, lambda _: place.prove(), after_fork=True)).run()
+def prove(server: ForkServer) -> None:
+    Place(server.preloaded.state).prove()
+
+
+def doubt(server: ForkServer) -> None:
+    """vLLM's command ends with 0 when its engine has crashed: its own claim says nothing then."""
+    with contextlib.suppress(OSError):
+        Place(server.preloaded.state).claim()
 
 
 def name_process() -> None:

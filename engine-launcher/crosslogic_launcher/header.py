@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import os
 import struct
-from pathlib import Path
 
 MAGIC = b"CLCKPT01"
 HEADER = struct.Struct("<8s25Q")
 """`checkpoint_header` of native/checkpoint.h."""
 
 
-def read_facts(path: Path) -> bytes | None:
-    """What was written with it; None where there is none."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        header = os.read(descriptor, HEADER.size)
-        if len(header) != HEADER.size or header[:8] != MAGIC:
-            return b""
-        _, _, tables, offset, size, *_ = HEADER.unpack(header)
-        return os.pread(descriptor, min(size, tables), offset)
-    finally:
-        os.close(descriptor)
+def read_facts(descriptor: int) -> bytes:
+    """What was written with it; nothing of a file that is no checkpoint."""
+    header = os.pread(descriptor, HEADER.size, 0)
+    if len(header) != HEADER.size or header[:8] != MAGIC:
+        return b""
+    _, _, tables, offset, size, *_ = HEADER.unpack(header)
+    return os.pread(descriptor, min(size, tables), offset)

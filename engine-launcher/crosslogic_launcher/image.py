@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosslogic_launcher import mappings
@@ -13,11 +13,12 @@ from crosslogic_launcher.header import HEADER, MAGIC
 from crosslogic_launcher.mappings import PAGE, Mapping
 
 FILE = struct.Struct("<5Q")
-MAPPING = struct.Struct("<3Q2IQ")
+MAPPING = struct.Struct("<3QI2HQ")
 PIECE = struct.Struct("<4Q")
 MEMORY = ("start_code", "end_code", "start_data", "end_data", "start_brk", "brk", "start_stack", *mappings.STRINGS)
 
 ANONYMOUS, OF_FILE, OF_SHARED_FILE, STACK = range(4)
+WIPED_ON_FORK = 1
 STACK_SIZE = 8 << 20
 STACK_GUARD = 1 << 20
 ANONYMOUS_NAMES = ("", "[heap]", "[stack]", "[anon:")
@@ -36,8 +37,8 @@ class Image:
     """The tables. What is not known before the process waits is asked for by `take`."""
 
     files: dict[str, os.stat_result] = field(default_factory=dict)
-    mappings: list[tuple[Mapping, int]] = field(default_factory=list)
-    """And of which kind each is."""
+    mappings: list[tuple[Mapping, int, int]] = field(default_factory=list)
+    """And of which kind each is, and what was asked for it."""
     pieces: list[tuple[int, int, int]] = field(default_factory=list)
     """From and to, and the mapping's index."""
     limits: dict[str, int] = field(default_factory=dict)
@@ -66,13 +67,19 @@ class Image:
         if mapping.name == "[heap]":
             self.limits["brk"] = mapping.end
         if kind == STACK:
-            before = max((other.end for other, _ in self.mappings), default=0)
-            lowest = max(before + STACK_GUARD, mapping.end - STACK_SIZE)
-            mapping = Mapping(min(lowest, mapping.start), *list(vars(mapping).values())[1:])
-        self.mappings.append((mapping, kind))
+            mapping = self._whole_stack(mapping)
+        self.mappings.append((mapping, kind, WIPED_ON_FORK if is_wiped else 0))
         if kind != OF_SHARED_FILE and not is_wiped:
             index = len(self.mappings) - 1
             self.pieces += [(start, end, index) for start, end in mappings.own_pages(pagemap, mapping)]
+
+    def _whole_stack(self, top: Mapping) -> Mapping:
+        """As far as the kernel would let it grow, and what it would leave free below."""
+        before = max((other.end for other, _, _ in self.mappings), default=0)
+        lowest = min(top.start, max(before + STACK_GUARD, top.end - STACK_SIZE))
+        guard = Mapping(lowest - STACK_GUARD, lowest, "---p", 0, 0, "")
+        self.mappings.append((guard, ANONYMOUS, 0))
+        return replace(top, start=lowest)
 
     def _kind(self, mapping: Mapping) -> int:
         if not mapping.is_file:
@@ -124,10 +131,10 @@ class Layout:
         files = [FILE.pack(paths[name], *identity(status)) for name, status in image.files.items()]
         files_at = place(b"".join(files))
         entries = []
-        for mapping, kind in image.mappings:
+        for mapping, kind, advice in image.mappings:
             of_file = names.index(mapping.name) if kind in (OF_FILE, OF_SHARED_FILE) else 0
             offset = mapping.offset if kind in (OF_FILE, OF_SHARED_FILE) else 0
-            entries.append(MAPPING.pack(mapping.start, mapping.end, offset, mapping.protection, kind, of_file))
+            entries.append(MAPPING.pack(mapping.start, mapping.end, offset, mapping.protection, kind, advice, of_file))
         mappings_at = place(b"".join(entries))
         vdso = image.vdso
         vdso_at = place(read(vdso.start, vdso.end - vdso.start)) if vdso else 0
@@ -164,6 +171,7 @@ def write(pid: int, facts: bytes, resume: int, path: Path) -> int:
             return content
 
         layout = Layout(image, facts, resume, read)
+        path.unlink(missing_ok=True)
         check_room(path.parent, layout.size)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:

@@ -14,15 +14,16 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crosslogic_launcher import checkpoint, cleanliness, image, inspection, oom
+from crosslogic_launcher import checkpoint, cleanliness, image, inspection
 from crosslogic_launcher.checkpoint import Place
 from crosslogic_launcher.modules import COMMAND, ModuleList
-from crosslogic_launcher.parent import die_with_parent
+from crosslogic_launcher.parent import die_with
 from crosslogic_launcher.preload import preload
 
 LIMIT = 1800
@@ -78,14 +79,15 @@ class Memory:
         ctypes.memset(self.handover.strings, 0, self.handover.size)
 
 
-def keep(wanted: Preloaded) -> Memory:
-    """Returns in a restored process alone."""
+def keep(wanted: Preloaded, server: int) -> Memory:
+    """Returns in a restored process alone. `server`: whose child this is."""
     try:
-        settle()
+        settle(server)
         place = Place(wanted.state)
         lock = os.open(place.lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        facts = checkpoint.facts_now(wanted.vllm, wanted.state, wanted.started_with)
+        place.new.unlink(missing_ok=True)
+        facts = checkpoint.facts_now(wanted.vllm, wanted.modules, wanted.started_with)
         if place.has_failed_with(facts) or fits(place.facts(), facts):
             os._exit(0)
         prepare(wanted, place, facts, lock)
@@ -104,12 +106,11 @@ def keep(wanted: Preloaded) -> Memory:
     os._exit(0)
 
 
-def settle() -> None:
+def settle(server: int) -> None:
     """Behind everything else on the machine, and gone with the fork server."""
-    die_with_parent()
+    die_with(server)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(LIMIT)
-    oom.adjust(oom.FIRST)
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     silence()
@@ -122,8 +123,8 @@ def silence() -> None:
     os.close(nowhere)
 
 
-def fits(kept: dict[str, Any] | None, facts: dict[str, Any]) -> bool:
-    return bool(kept) and checkpoint.misfit(kept or {}, facts) is None
+def fits(kept: dict[str, Any], facts: dict[str, Any]) -> bool:
+    return bool(kept) and checkpoint.misfit(kept, facts) is None
 
 
 def prepare(wanted: Preloaded, place: Place, facts: dict[str, Any], lock: int) -> None:
@@ -139,14 +140,17 @@ def prepare(wanted: Preloaded, place: Place, facts: dict[str, Any], lock: int) -
     except Exception as error:
         place.give_up(facts, str(error))
         os._exit(1)
+    # Restored with it, it would be printed by each start.
+    sys.stdout.flush()
     gc.collect()
     # What is there is never looked at by the collector again: its pages stay as they are in the file.
     gc.freeze()
 
 
 def wait(library: ctypes.PyDLL, keeper: int) -> Memory:
-    """In the process whose memory is kept. It has no descriptor that a restored one would believe to hold."""
-    die_with_parent()
+    """In the process whose memory is kept. It has no descriptor that a restored one would believe to hold, and ends by
+    itself when nobody is left at the other end of its own.
+    """
     signal.alarm(0)
     library.checkpoint_wait.restype = ctypes.POINTER(Handover)
     handover = library.checkpoint_wait(keeper)
@@ -161,7 +165,7 @@ def write(pid: int, library: ctypes.PyDLL, told: socket.socket, place: Place, fa
         if told.recv(1) != b"r":
             raise UnkeepableError("the kernel does not tell what a thread has registered")
         resume = ctypes.cast(library.checkpoint_resume, ctypes.c_void_p).value or 0
-        kept = facts | {"processes": [pid, os.getpid(), os.getppid()]}
+        kept = facts | {"processes": [pid, os.getpid(), os.getppid()], "sources": checkpoint.sources()}
         image.write(pid, json.dumps(kept).encode(), resume, place.new)
         place.new.replace(place.file)
         place.prove()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from array import array
@@ -70,6 +71,8 @@ def pages(pagemap: int, mapping: Mapping) -> Iterator[int]:
     for address in range(mapping.start, mapping.end, ENTRIES * PAGE):
         wanted = min(ENTRIES, (mapping.end - address) // PAGE)
         entries = array("Q", os.pread(pagemap, wanted * 8, address // PAGE * 8))
+        if len(entries) != wanted:
+            raise OSError(errno.EIO, f"the pages from {address:x} on are not told")
         for number, entry in enumerate(entries):
             if entry & (PRESENT | SWAPPED) and not entry & OF_FILE:
                 yield address + number * PAGE

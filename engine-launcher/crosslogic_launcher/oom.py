@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-FILE = Path("/proc/self/oom_score_adj")
 FIRST = 1000
 
 
 def score() -> int:
     try:
-        return int(FILE.read_text())
+        return int(file("self").read_text())
     except (OSError, ValueError):
         return 0
 
 
-def adjust(value: int) -> None:
-    """Of this process, and of those it starts from now on. Without the right to, it stays what it is."""
+def adjust(value: int, pid: int | str = "self") -> None:
+    """Of that process, and of those it starts from now on. Without the right to, it stays what it is."""
     with contextlib.suppress(OSError):
-        FILE.write_text(str(value))
+        file(pid).write_text(str(value))
+
+
+def file(pid: int | str) -> Path:
+    return Path(f"/proc/{pid}/oom_score_adj")

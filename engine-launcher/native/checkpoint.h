@@ -22,6 +22,12 @@ enum checkpoint_kind {
     CHECKPOINT_STACK = 3,
 };
 
+/* What has been asked of the kernel for a mapping, beside its kind. */
+enum checkpoint_advice {
+    /* A forked child finds it empty: that is how libraries notice that they are in one. */
+    CHECKPOINT_WIPED_ON_FORK = 1,
+};
+
 struct checkpoint_header {
     char magic[8];
     uint64_t size;
@@ -49,7 +55,7 @@ struct checkpoint_mapping {
     uint64_t start, end;
     uint64_t offset;
     uint32_t protection;
-    uint32_t kind;
+    uint16_t kind, advice;
     /* Index; of no meaning without a file. */
     uint64_t file;
 };

@@ -1,5 +1,5 @@
-/* restore FILE PROGRAM ARGUMENT…: becomes the process whose memory FILE holds, as if it had been started with these
- * arguments. Where that cannot be it executes PROGRAM with them instead, and with the reason in the environment:
+/* restore DESCRIPTOR PROGRAM ARGUMENT…: becomes the process whose memory the open file holds, as if it had been started
+ * with these arguments. Where that cannot be it executes PROGRAM with them instead, and with the reason in the environment:
  * nothing has happened by then that an exec does not undo.
  *
  * It needs no rights: addresses are its own to map, and PR_SET_MM_MAP is everybody's. The layout of its own address
@@ -44,7 +44,7 @@ extern char **environ;
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 
-static char **arguments; /* FILE PROGRAM ARGUMENT… */
+static char **arguments; /* DESCRIPTOR PROGRAM ARGUMENT… */
 
 __attribute__((noreturn, format(printf, 1, 2))) static void give_up(const char *format, ...) {
     char reason[1024];
@@ -54,6 +54,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void give_up(const char *
     va_end(values);
     unsetenv(LAYOUT);
     setenv(NOT_RESTORED, reason, 1);
+    fcntl(atoi(arguments[0]), F_SETFD, FD_CLOEXEC);
     execv(arguments[1], arguments + 1);
     perror(arguments[1]);
     _exit(127);
@@ -88,18 +89,17 @@ static const void *table(const struct image *image, uint64_t offset, uint64_t en
     return image->tables + offset;
 }
 
-static struct image open_image(const char *path) {
-    struct image image = {.descriptor = open(path, O_RDONLY | O_CLOEXEC)};
-    if (image.descriptor < 0) give_up("%s: %s", path, strerror(errno));
+static struct image open_image(int descriptor) {
+    struct image image = {.descriptor = descriptor};
     struct checkpoint_header header;
     struct stat status;
     if (pread(image.descriptor, &header, sizeof header, 0) != sizeof header || fstat(image.descriptor, &status) != 0 ||
         memcmp(header.magic, CHECKPOINT_MAGIC, sizeof header.magic) != 0 || header.size != (uint64_t)status.st_size ||
         header.tables_size < sizeof header || header.tables_size > header.size) {
-        give_up("%s is no whole checkpoint", path);
+        give_up("the checkpoint is not whole");
     }
     image.tables = mmap(NULL, header.tables_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, image.descriptor, 0);
-    if (image.tables == MAP_FAILED) give_up("%s: %s", path, strerror(errno));
+    if (image.tables == MAP_FAILED) give_up("the checkpoint cannot be mapped: %s", strerror(errno));
     image.header = (const struct checkpoint_header *)image.tables;
     image.files = table(&image, header.files_offset, header.files, sizeof *image.files);
     image.mappings = table(&image, header.mappings_offset, header.mappings, sizeof *image.mappings);
@@ -109,8 +109,8 @@ static struct image open_image(const char *path) {
 
 /* The file that was mapped, or one that is the same as far as its inode tells. */
 static int open_file(const struct image *image, const struct checkpoint_file *file) {
-    const char *path = table(image, file->path_offset & ~7UL, 1, 8);
-    path += file->path_offset & 7;
+    const char *path = table(image, file->path_offset, 1, 1);
+    if (!memchr(path, 0, image->header->tables_size - file->path_offset)) give_up("the checkpoint's tables are damaged");
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
     if (descriptor < 0 || fstat(descriptor, &status) != 0) give_up("%s: %s", path, strerror(errno));
@@ -121,11 +121,21 @@ static int open_file(const struct image *image, const struct checkpoint_file *fi
     return descriptor;
 }
 
+static void advise(const struct checkpoint_mapping *mapping) {
+    if (!(mapping->advice & CHECKPOINT_WIPED_ON_FORK)) return;
+    if (madvise((void *)mapping->start, mapping->end - mapping->start, MADV_WIPEONFORK) != 0) {
+        give_up("memory at %" PRIx64 ": %s", mapping->start, strerror(errno));
+    }
+}
+
 static void map_new(const struct checkpoint_mapping *mapping, int flags, int descriptor) {
     void *wanted = (void *)mapping->start;
     void *got = mmap(wanted, mapping->end - mapping->start, (int)mapping->protection, flags | MAP_FIXED_NOREPLACE,
                      descriptor, (off_t)mapping->offset);
-    if (got == wanted) return;
+    if (got == wanted) {
+        advise(mapping);
+        return;
+    }
     if (got != MAP_FAILED || errno == EEXIST) draw_again(mapping->start);
     give_up("memory at %" PRIx64 ": %s", mapping->start, strerror(errno));
 }
@@ -295,11 +305,11 @@ static void unregister_rseq(void) {
 
 int main(int count, char **given) {
     if (count < 3) {
-        fprintf(stderr, "usage: restore FILE PROGRAM [ARGUMENT ...]\n");
+        fprintf(stderr, "usage: restore DESCRIPTOR PROGRAM [ARGUMENT ...]\n");
         return 2;
     }
     arguments = given + 1;
-    struct image image = open_image(arguments[0]);
+    struct image image = open_image(atoi(arguments[0]));
     map_all(&image);
     lay_pages(&image);
     divert_vdso(&image);
@@ -308,6 +318,7 @@ int main(int count, char **given) {
     set_name();
     /* Nothing fails from here on. */
     for (char **variable = environ; *variable; variable++) memset(*variable, 0, strlen(*variable));
+    for (char **argument = arguments; *argument; argument++) memset(*argument, 0, strlen(*argument));
     void (*resume)(const struct checkpoint_handover *) =
         (void (*)(const struct checkpoint_handover *))image.header->resume;
     unregister_rseq();
