@@ -276,6 +276,7 @@ def main(arguments: list[str]) -> Restored | None:
 
 def fork_restored(found: Restored) -> client.ForkServerLink:
     """The fork server of a restored start: the same memory once more, without what the start is given."""
+    show_command_line()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if pid == 0:
@@ -303,10 +304,15 @@ def doubt(server: ForkServer) -> None:
         Place(server.preloaded.state).claim()
 
 
-def name_process() -> None:
+def name_process(name: str = "CROSSLOGIC::ForkServer") -> None:
     """setproctitle learns where the title is when it is first used, which must be before the environment changes."""
     try:
         import setproctitle  # noqa: PLC0415 - vLLM's, and optional there
     except ImportError:
         return
-    setproctitle.setproctitle("CROSSLOGIC::ForkServer")
+    setproctitle.setproctitle(name)
+
+
+def show_command_line() -> None:
+    """As the native program has written it, but by setproctitle: that clears no more than what it wrote before."""
+    name_process(Path("/proc/self/cmdline").read_text(errors="surrogateescape").rstrip("\0").replace("\0", " "))
