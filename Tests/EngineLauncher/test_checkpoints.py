@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from crosslogic import procfs
+from crosslogic.launchable import launcher
 from crosslogic.waiting import wait_for
 from crosslogic_launcher import checkpoint, image
 from crosslogic_launcher.checkpoint import Place
@@ -23,7 +24,10 @@ SECRETS = {"AWS_SECRET_ACCESS_KEY": "canary-of-the-store", "HF_TOKEN": "canary-o
 RESTORED = ["standby restored from a checkpoint", "preload restored from a checkpoint"]
 STARTS = int(os.environ.get("CROSSLOGIC_LAUNCHER_STARTS", "12"))
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="processes are restored on x86_64 alone")
+pytestmark = pytest.mark.skipif(
+    not (launcher() / "native" / "restore").exists(),
+    reason="what restores is not built here: docs/contract.md",
+)
 
 
 @pytest.fixture
@@ -310,6 +314,12 @@ def test_a_process_that_cannot_be_kept_is_not_and_says_why(recorded: Installatio
     wait_for("and gone", lambda: len(parked.members) == 2, SECONDS)
     parked.kill()
     assert failed.stat().st_mtime_ns == written
+
+
+def test_a_keeper_that_fails_says_why(recorded: Installation) -> None:
+    recorded.start()
+    recorded.change_launcher("keeper.py", "    gc.collect()\n", "    gc.nothing()\n")
+    assert recorded.keep() == "AttributeError: module 'gc' has no attribute 'nothing'"
 
 
 def test_a_disk_without_room_is_named(recorded: Installation) -> None:

@@ -100,9 +100,12 @@ def keep(wanted: Preloaded, server: int) -> Memory:
             return wait(library, theirs.detach())
         theirs.close()
         write(pid, library, ours, place, facts)
-    except BaseException:
-        # Nobody waits for it, and nobody misses it.
-        os._exit(1)
+    except BlockingIOError:
+        # Another one is at work.
+        pass
+    except Exception as error:
+        # Nobody waits for it; who looks for a checkpoint finds why there is none.
+        Place(wanted.state).give_up({}, f"{type(error).__name__}: {error}")
     os._exit(0)
 
 
