@@ -95,7 +95,8 @@ def test_another_waits_beside_the_engine_and_replaces_it_when_that_dies(
     kill_process(agent, "VLLM::EngineCore")
     wait_for_state(agent, "failed")
     assert wait_for_state(agent, "serving")["engine"]["pid"] == parked
-    assert [process.pid for process in waiting(agent)] == [wait_for_standby(agent, other_than=parked)]
+    following = wait_for_standby(agent, other_than=parked)
+    assert [process.pid for process in waiting(agent)] == [following]
 
 
 @in_standby
@@ -131,7 +132,8 @@ def test_one_whose_environment_does_not_fit_is_replaced(
     plane.assign(**assignment(stack))
     assert wait_for_state(agent, "serving")["engine"]["pid"] != parked
     wait_for("it is gone", lambda: procfs.of_session(parked) == [], 10)
-    assert [process.pid for process in waiting(agent)] == [wait_for_standby(agent, other_than=parked)]
+    following = wait_for_standby(agent, other_than=parked)
+    assert [process.pid for process in waiting(agent)] == [following]
     assert f"crosslogic-launcher: {refusal}\n" in agent.engine_log.read_text()
     detail = how_it_was_started(agent) or ""
     assert (detail.startswith("preload, "), detail.endswith(refusal)) == (True, True), detail
