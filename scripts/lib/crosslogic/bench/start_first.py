@@ -139,7 +139,8 @@ def boot_to_ready(place: warm.Place, way: warm.Way) -> float:
         assert agent.notify
         seconds = agent.notify.wait_for("READY", "1", 10).boot_time - agent.running.exec_boot_time
         if way.is_restored:
-            started.expect_restored(way.mode)
+            # An assignment that is there before the engine waits starts one from the same checkpoint.
+            started.expect_restored()
         return seconds
 
 
