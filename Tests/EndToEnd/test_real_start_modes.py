@@ -47,6 +47,8 @@ def start(stack: Stack, engine: Engine, plane: ScriptedControlPlane) -> Iterator
         chosen = {
             "CROSSLOGIC_ENGINE_START": mode,
             "CROSSLOGIC_ENGINE_LAUNCHER": str(launcher or launchable.launcher()),
+            # All tests use one cache: a start is from a checkpoint where that is what it is about.
+            "CROSSLOGIC_CHECKPOINT": "off",
             **settings,
         }
         agent = stack.add_agent(engine, f"node-{mode}", "token", url=plane.url, **chosen)

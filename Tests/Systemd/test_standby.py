@@ -52,7 +52,7 @@ def test_it_is_parked_without_secrets_and_the_go_makes_it_the_engine(
     plane.assign(**assignment(stack))
     beat = node.wait_for_state("serving")
     assert beat["engine"]["pid"] == pid == node.main_pid(ENGINE)
-    assert how_it_was_started(beat).startswith("standby, ")
+    assert how_it_was_started(beat).startswith("standby")
     assert oom_scores(node) == {300}
 
 
@@ -90,7 +90,7 @@ def test_after_a_crash_the_one_beside_it_is_the_engine_and_another_waits_in_the_
     assert stack.store.secret_key not in node.machine.run("cat", f"/proc/{second}/environ").out
     beat = crash(node, ENGINE)
     assert beat["engine"]["pid"] == second == node.main_pid(SPARE)
-    assert how_it_was_started(beat).startswith("standby, ")
+    assert how_it_was_started(beat).startswith("standby")
     wait_for("the target", lambda: node.is_active(SERVING), 5)
     third = node.parked(ENGINE)
     assert crash(node, SPARE)["engine"]["pid"] == third == node.main_pid(ENGINE)
