@@ -147,42 +147,53 @@ def park(options: argparse.Namespace) -> int:
     for process in ["self", *([options.link.server.pid] if options.link else [])]:
         oom.adjust(oom.FIRST, process)
     imports = Imports()
-    place = Place(options.state)
     with Quiet() as quiet:
 
         def watch(go: Go) -> None:
             imports.watch(hang.PATIENCE, lambda: fall_back(options, go, imports.current, quiet, score))
 
         standby = Standby(options.socket, options.vllm, options.started_with, watch)
-        if not options.because:
-            try:
-                serve, modules = import_all(options, quiet.output, imports)
-            except NothingToImportError as error:
-                options.because = reason(error)
-            except Exception as error:
-                if standby.withdraw():
-                    quiet.end()
-                    oom.adjust(score)
-                    begin_anew(options, standby.parked, error)
-                options.because = reason(error)
+        found = None if options.because else import_for(standby, options, imports, quiet, score)
         if options.link:
             # It waits, as well as any: what may still fail is the start that comes with the go.
-            place.take_back()
+            Place(options.state).take_back()
         imports.ended.set()
         go = standby.wait()
         standby.thread.join()
     oom.adjust(score)
-    if options.because:
+    if found is None:
         # With an environment of its own: what was imported counts for nothing.
         again(options, go.argv, go.environment, options.because)
+    return go_on(options, go, time.monotonic() - standby.since, *found)
+
+
+def import_for(
+    standby: Standby, options: argparse.Namespace, imports: Imports, quiet: Quiet, score: int
+) -> tuple[Callable[[], Any], ModuleList] | None:
+    """None where the go is to begin anew, `options.because` says why. Does not return where the standby does so."""
+    try:
+        return import_all(options, quiet.output, imports)
+    except NothingToImportError as error:
+        options.because = reason(error)
+    except Exception as error:
+        if standby.withdraw():
+            quiet.end()
+            oom.adjust(score)
+            begin_anew(options, standby.parked, error)
+        options.because = reason(error)
+    return None
+
+
+def go_on(options: argparse.Namespace, go: Go, parked: float, serve: Callable[[], Any], modules: ModuleList) -> int:
+    """`parked`: seconds."""
     if options.link:
         with contextlib.suppress(OSError):
-            place.claim()
+            Place(options.state).claim()
     environment.become(environment.with_imports(go.environment, options.started_with))
     recorder.start(modules.records, COMMAND)
     if options.not_restored:
         say(f"not restored, because {options.not_restored}")
-    say(f"standby{origin(options)}, {time.monotonic() - standby.since:.1f} s after it parked")
+    say(f"standby{origin(options)}, {parked:.1f} s after it parked")
     sys.argv = [str(options.vllm), *go.argv]
     return serve()
 
