@@ -459,7 +459,7 @@ def test_one_whose_process_ends_in_the_middle_counts(kept: Installation) -> None
 
 
 def test_an_engine_that_lives_proves_it(kept: Installation) -> None:
-    kept.change_launcher("forkserver.py", "PROOF = 300.0", "PROOF = 0.1")
+    kept.change_launcher("restored.py", "PROOF = 300.0", "PROOF = 0.1")
     kept.checkpoint.unlink()
     assert kept.keep() == ""
     place = Place(kept.state)

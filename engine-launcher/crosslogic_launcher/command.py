@@ -28,9 +28,11 @@ from crosslogic_launcher import (
 )
 from crosslogic_launcher.checkpoint import Place
 from crosslogic_launcher.hang import Imports
+from crosslogic_launcher.keeper import Restored
 from crosslogic_launcher.modules import COMMAND, ModuleList
 from crosslogic_launcher.preload import preload
 from crosslogic_launcher.report import say
+from crosslogic_launcher.restored import fork_restored
 from crosslogic_launcher.standby import Go, Standby
 
 if TYPE_CHECKING:
@@ -69,9 +71,9 @@ def main(arguments: Sequence[str], not_restored: str | None = None) -> Any:
     return park(options) if options.mode == "park" else start(options)
 
 
-def restored(found: forkserver.Restored) -> Any:
+def restored(found: Restored) -> Any:
     """What `main` is to a start that finds itself in the memory of another."""
-    link = forkserver.fork_restored(found)
+    link = fork_restored(found)
     given = found.memory.take()
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     random_numbers.renew()

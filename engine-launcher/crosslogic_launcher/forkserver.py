@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from crosslogic_launcher import cleanliness, client, environment, inspection, keeper, messages, oom, openmp, recorder
-from crosslogic_launcher.checkpoint import Place
-from crosslogic_launcher.keeper import Memory, Preloaded
+from crosslogic_launcher.keeper import Preloaded, Restored
 from crosslogic_launcher.modules import ENGINE, ModuleList
 from crosslogic_launcher.parent import die_with_parent
 from crosslogic_launcher.preload import preload
@@ -32,12 +31,6 @@ CLEANING_TRIES = 3
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS)
 NEVER = "never"
 """Instead of the seconds after which an idle server is kept."""
-
-
-PROOF = 300.0
-"""Seconds that a process forked from a restored server has lived, after which the checkpoint counts as good: it has
-loaded a model and answered.
-"""
 
 
 class BecomesKeeperError(Exception):
@@ -234,14 +227,6 @@ def reply(answer: socket.socket, message: dict[str, Any]) -> None:
         messages.send(answer, message)
 
 
-@dataclass
-class Restored:
-    """A process that is a kept one's memory."""
-
-    memory: Memory
-    preloaded: Preloaded
-
-
 def main(arguments: list[str]) -> Restored | None:
     """Returns when nobody is left who could ask; and in a restored process, which is to go on as what it was started
     for.
@@ -271,37 +256,7 @@ def main(arguments: list[str]) -> Restored | None:
         server = becoming.server
     else:
         return None
-    return Restored(keeper.keep(preloaded, server), preloaded)
-
-
-def fork_restored(found: Restored) -> client.ForkServerLink:
-    """The fork server of a restored start: the same memory once more, without what the start is given."""
-    show_command_line()
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            ours.close()
-            found.memory.forget()
-            keeper.silence()
-            name_process()
-            ForkServer(theirs, found.preloaded, Idle(PROOF, prove, after_fork=True), doubt).run()
-            code = 0
-        finally:
-            os._exit(code)
-    theirs.close()
-    return client.ForkServerLink(ours, client.Forked(pid))
-
-
-def prove(server: ForkServer) -> None:
-    Place(server.preloaded.state).prove()
-
-
-def doubt(server: ForkServer) -> None:
-    """vLLM's command ends with 0 when its engine has crashed: its own claim says nothing then."""
-    with contextlib.suppress(OSError):
-        Place(server.preloaded.state).claim()
+    return keeper.keep(preloaded, server)
 
 
 def name_process(name: str = "CROSSLOGIC::ForkServer") -> None:
@@ -311,8 +266,3 @@ def name_process(name: str = "CROSSLOGIC::ForkServer") -> None:
     except ImportError:
         return
     setproctitle.setproctitle(name)
-
-
-def show_command_line() -> None:
-    """As the native program has written it, but by setproctitle: that clears no more than what it wrote before."""
-    name_process(Path("/proc/self/cmdline").read_text(errors="surrogateescape").rstrip("\0").replace("\0", " "))

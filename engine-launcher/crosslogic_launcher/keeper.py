@@ -79,7 +79,15 @@ class Memory:
         ctypes.memset(self.handover.strings, 0, self.handover.size)
 
 
-def keep(wanted: Preloaded, server: int) -> Memory:
+@dataclass
+class Restored:
+    """A process that is a kept one's memory."""
+
+    memory: Memory
+    preloaded: Preloaded
+
+
+def keep(wanted: Preloaded, server: int) -> Restored:
     """Returns in a restored process alone. `server`: whose child this is."""
     try:
         settle(server)
@@ -97,7 +105,7 @@ def keep(wanted: Preloaded, server: int) -> Memory:
         if pid == 0:
             ours.close()
             os.close(lock)
-            return wait(library, theirs.detach())
+            return Restored(wait(library, theirs.detach()), wanted)
         theirs.close()
         write(pid, library, ours, place, facts)
     except BlockingIOError:
