@@ -130,6 +130,8 @@ def serving_again(place: warm.Place) -> float:
         agent = started.agent
         first = agent.heartbeat()["engine"]["pid"]
         started.expect_restored("standby")
+        # As after the five minutes that prove it: an engine that crashes has mostly served for longer.
+        place.checkpoint.prove()
         # The next one waits before the first is killed, as it will have in all but the first seconds of serving.
         started.park()
         core = next(p.pid for p in procfs.of_session(first) if p.title == "VLLM::EngineCore")
