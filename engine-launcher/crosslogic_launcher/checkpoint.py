@@ -36,7 +36,7 @@ NO_LAYOUT = "is never free"
 MODES = ("preload", "park")
 
 MOST_CLAIMS = 3
-"""Starts from a checkpoint that have not come to anything, one after the other."""
+"""Starts from a checkpoint that have not come to anything yet, one after the other."""
 RETRY_AFTER = 3600.0
 """Seconds without one, where that could not be made, or starts from it have come to nothing. Both may have had reasons
 that are no more: a full disk, a model that cannot be loaded.
@@ -280,7 +280,7 @@ def settle_refusal(place: Place, reason: str) -> None:
 
 def why_not(place: Place, kept: dict[str, Any], now: dict[str, Any]) -> str | None:
     if place.claimed >= MOST_CLAIMS:
-        why = f"{MOST_CLAIMS} starts from the checkpoint have come to nothing"
+        why = f"none of the last {MOST_CLAIMS} starts from the checkpoint has lasted five minutes yet or ended in order"
         place.give_up(now, why)
         return why
     return misfit(kept, now)
