@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from crosslogic import http
+from asking import asking
 from crosslogic.metadata import iso
-from crosslogic.model import MODEL
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from node import AGENT, ENGINE, SERVING, SPARE, InstalledStandIn, Node, another_agent, assignment
@@ -147,10 +145,7 @@ def test_memory_is_given_back_once_the_end_of_the_machine_is_announced_and_no_la
     engine.behave(seconds_per_token=0.05)
     serves_with_another(node, stack, plane)
     # Ten seconds of work, so that the drain outlives an agent.
-    request = {"model": MODEL, "prompt": "Hello", "max_tokens": 200, "ignore_eos": True}
-    url = f"http://127.0.0.1:{node.engine_port}/v1/completions"
-    with ThreadPoolExecutor() as clients:
-        answer = clients.submit(http.call, "POST", url, request, seconds=30)
+    with asking(node, tokens=200) as answer:
         plane.assign(**assignment(stack), end={"at": iso(time.time() + 25), "kind": "terminate"})
         plane.wait_for_event("preemption", 5)
         wait_for("none waits", lambda: not node.is_active(SPARE) and not node.engine_pids(SPARE), 10)

@@ -7,13 +7,12 @@ import random
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from asking import asking
 from crosslogic import http
 from crosslogic.metadata import iso
-from crosslogic.model import MODEL
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from node import AGENT, ENGINE, LOG, SERVING, InstalledStandIn, Node, another_agent, assignment, in_all_start_modes
@@ -118,10 +117,7 @@ def test_drain_on_a_notice_goes_on_under_the_next_agent(
     pid = settled(node)["engine"]["pid"]
     agent = node.main_pid(AGENT)
     # Ten seconds.
-    request = {"model": MODEL, "prompt": "Hello", "max_tokens": 200, "ignore_eos": True}
-    url = f"http://127.0.0.1:{node.engine_port}/v1/completions"
-    with ThreadPoolExecutor() as clients:
-        answer = clients.submit(http.call, "POST", url, request, seconds=30)
+    with asking(node, tokens=200) as answer:
         plane.assign(**assignment(stack), end={"at": iso(time.time() + 25), "kind": "terminate"})
         first = plane.wait_for_event("preemption", 5)["data"]
         assert first["in_flight"] == 1
