@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crosslogic import install, swift
+from crosslogic import install, swift, waiting
 from crosslogic.console import Console
 from crosslogic.stack import Stack
 from scripted_control_plane import ScriptedControlPlane
@@ -16,6 +16,7 @@ from scripted_control_plane import ScriptedControlPlane
 def pytest_configure() -> None:
     # A shell's job in the background ignores Ctrl-C, and so would whatever the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    waiting.patience = 2
 
 
 @pytest.fixture(scope="session")

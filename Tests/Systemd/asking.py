@@ -18,7 +18,7 @@ def asking(node: Node, tokens: int) -> Iterator[Future[http.Answer]]:
     engine = f"http://127.0.0.1:{node.engine_port}"
     request = {"model": MODEL, "prompt": "Hello", "max_tokens": tokens, "ignore_eos": True}
     with ThreadPoolExecutor() as clients:
-        answer = clients.submit(http.call, "POST", f"{engine}/v1/completions", request, seconds=30)
+        answer = clients.submit(http.call, "POST", f"{engine}/v1/completions", request, seconds=60)
         wait_for("a request in flight", lambda: in_flight(engine) == 1, 10)
         yield answer
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -231,12 +232,23 @@ class Node(OperatedNode):
         return answer.json if answer and answer.status == 200 else None
 
     def wait_for_state(self, state: str, seconds: float = 30) -> dict[str, Any]:
+        return self.wait_for_heartbeat(f"state {state}", lambda beat: beat["state"] == state, seconds)
+
+    def wait_for_engine(self, other_than: int, seconds: float = 30) -> dict[str, Any]:
+        """Another engine serves."""
+        return self.wait_for_heartbeat(
+            f"an engine other than {other_than}",
+            lambda beat: beat["state"] == "serving" and beat["engine"]["pid"] != other_than,
+            seconds,
+        )
+
+    def wait_for_heartbeat(self, what: str, holds: Callable[[dict[str, Any]], bool], seconds: float) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             beat = self.heartbeat()
-            return beat if beat and beat["state"] == state else None
+            return beat if beat and holds(beat) else None
 
         try:
-            return wait_for(f"state {state}", look, seconds)
+            return wait_for(what, look, seconds)
         except NeverCameError as error:
             raise NeverCameError(f"{error}\n{self.heartbeat()}\n{self.machine.journal('-n', '60')}") from None
 

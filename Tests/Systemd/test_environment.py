@@ -61,7 +61,7 @@ def test_what_is_no_file_of_the_agents_is_refused_and_holds_up_nothing(
     began = time.monotonic()
     _, said = ask(node, "crosslogic", start)
     assert said.startswith("failed\n")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 40
     # PID 1 answers, and nothing was executed: not with that environment, and not with the earlier one.
     assert node.machine.property(unit, "Result") == "exit-code"
     assert "HIDDEN" not in log(node)

@@ -28,8 +28,13 @@ def test_lines_carry_node_model_generation_phase_and_execution(
 ) -> None:
     plane.assign(**assignment(stack))
     node.start_and_serve()
-    lines = node.machine.journal("-u", AGENT, "-o", "json", "MODEL=acme/tiny-llama").splitlines()
-    entries = [json.loads(line) for line in lines]
+
+    def entries_until_ready() -> list[dict[str, str]] | None:
+        lines = node.machine.journal("-u", AGENT, "-o", "json", "MODEL=acme/tiny-llama").splitlines()
+        entries = [json.loads(line) for line in lines]
+        return entries if any(entry["MESSAGE"].startswith("READY") for entry in entries) else None
+
+    entries = wait_for("the line of READY", entries_until_ready, 10)
     assert {entry["NODE_ID"] for entry in entries} == {"node-1"}
     assert {entry["GENERATION"] for entry in entries} == {"1"}
     phases = [entry["PHASE"] for entry in entries if entry["MESSAGE"].startswith("phase ")]

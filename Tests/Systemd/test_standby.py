@@ -42,7 +42,7 @@ def test_it_is_parked_without_secrets_and_the_go_makes_it_the_engine(
 ) -> None:
     node.start()
     pid = node.parked()
-    assert (node.heartbeat() or {})["engine"] is None
+    assert wait_for("a heartbeat", node.heartbeat, 10)["engine"] is None
     assert oom_scores(node) == {1000}
     environment = node.machine.run("cat", f"/proc/{pid}/environ").out
     assert stack.store.secret_key not in environment
@@ -76,9 +76,9 @@ def test_an_agent_that_comes_back_while_it_waits_parks_its_own(node: Node) -> No
 
 def crash(node: Node, unit: str, seconds: float = 30) -> dict[str, Any]:
     """The heartbeat once the model serves again."""
+    pid = node.main_pid(unit)
     node.systemctl("kill", "--kill-who=main", "--signal=SIGKILL", unit)
-    node.wait_for_state("failed")
-    return node.wait_for_state("serving", seconds)
+    return node.wait_for_engine(other_than=pid, seconds=seconds)
 
 
 def test_after_a_crash_the_one_beside_it_is_the_engine_and_another_waits_in_the_unit_that_is_free(
@@ -120,10 +120,7 @@ def test_the_end_of_one_that_waits_changes_nothing_for_the_engine(
     assert node.is_active(SERVING)
     assert node.wait_for_state("serving")["engine"]["pid"] == pid
     # The next start does not rely on it.
-    node.systemctl("kill", "--kill-who=main", "--signal=SIGKILL", ENGINE)
-    node.wait_for_state("failed")
-    beat = node.wait_for_state("serving", 60)
-    assert beat["engine"]["pid"] not in (pid, beside)
+    assert crash(node, ENGINE, 60)["engine"]["pid"] not in (pid, beside)
     assert plane.events_of("failed")[-1]["data"]["failure"]["signal"] == 9
 
 

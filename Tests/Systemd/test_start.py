@@ -32,7 +32,8 @@ def test_boot_leads_to_ready_and_waits_for_no_model(
 def test_status_names_each_phase(
     node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
 ) -> None:
-    engine.behave(speed=4)
+    # As slow as the real one: each phase lasts for more than a look.
+    engine.behave(speed=1)
     node.start()
     wait_for("waiting", lambda: status_text(node) == "waiting for an assignment", 10)
     plane.assign(**assignment(stack))
@@ -44,7 +45,7 @@ def test_status_names_each_phase(
             seen.append(text)
         return text.startswith("serving")
 
-    wait_for("serving", look, 30)
+    wait_for("serving", look, 90)
     for phase in ("engine_config", "engine_core_spawn", "kv_profile"):
         assert any(text.startswith(f"loading acme/tiny-llama: {phase}") for text in seen), seen
 
@@ -52,8 +53,8 @@ def test_status_names_each_phase(
 def test_load_may_take_longer_than_the_start_timeout(
     node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
 ) -> None:
-    engine.behave(speed=6)
-    node.drop_in(AGENT, "[Service]\nTimeoutStartSec=2s\n")
+    engine.behave(speed=2)
+    node.drop_in(AGENT, "[Service]\nTimeoutStartSec=6s\n")
     plane.assign(**assignment(stack))
     node.start_and_serve()
     wait_for("the unit is active", lambda: node.is_active(AGENT), 5)

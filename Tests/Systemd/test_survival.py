@@ -29,9 +29,7 @@ def settled(node: Node) -> dict[str, Any]:
     """Serving, and the control plane has acknowledged it: nothing of the start is still to come."""
     node.wait_for_state("serving")
     node.wait_for_phase("ready_acked")
-    beat = node.heartbeat()
-    assert beat
-    return beat
+    return wait_for("a heartbeat", node.heartbeat, 10)
 
 
 def check_events(plane: ScriptedControlPlane) -> None:
@@ -101,7 +99,7 @@ def test_kill_9_at_random_moments(
     # An agent that was killed before it heard the acknowledgement cannot know of it: no `ready_acked` to wait for.
     assert node.wait_for_state("serving", seconds=6 * KILLS)["engine"]["pid"] == pid
     assert node.main_pid(ENGINE) == pid
-    wait_for("every event", lambda: (node.heartbeat() or {})["outbox"]["pending"] == 0, 10)
+    wait_for("every event", lambda: (beat := node.heartbeat()) and beat["outbox"]["pending"] == 0, 10)
     check_events(plane)
     answer = http.call("GET", f"http://127.0.0.1:{node.engine_port}/health")
     assert answer.status == 200
@@ -116,15 +114,17 @@ def test_drain_on_a_notice_goes_on_under_the_next_agent(
     node.start()
     pid = settled(node)["engine"]["pid"]
     agent = node.main_pid(AGENT)
-    # Ten seconds.
-    with asking(node, tokens=200) as answer:
-        plane.assign(**assignment(stack), end={"at": iso(time.time() + 25), "kind": "terminate"})
+    # Fifteen seconds.
+    with asking(node, tokens=300) as answer:
+        plane.assign(**assignment(stack), end={"at": iso(time.time() + 30), "kind": "terminate"})
         first = plane.wait_for_event("preemption", 5)["data"]
-        assert first["in_flight"] == 1
+        # None: the engine took longer over the count than a notice may wait.
+        assert first["in_flight"] in (1, None)
         node.signal_agent(signal)
         another_agent(node, agent)
         again = plane.wait_for_event("preemption", 10, after=1)["data"]
-        assert (again["notice"]["id"], again["resumed"], again["in_flight"]) == (first["notice"]["id"], True, 1)
+        assert (again["notice"]["id"], again["resumed"]) == (first["notice"]["id"], True)
+        assert again["in_flight"] in (1, None)
         assert node.main_pid(ENGINE) == pid
         assert answer.result().status == 200
     outcome = plane.wait_for_event("preempted", 15)["data"]
@@ -176,15 +176,16 @@ def test_engine_of_nobody_is_ended(node: Node, stack: Stack, plane: ScriptedCont
     node.machine.run("rm", "/run/crosslogic/handover.json")
     node.signal_agent("KILL")
     another_agent(node, agent)
-    wait_for("the engine is gone", lambda: not node.is_active(ENGINE), 10)
-    assert str(pid) not in map(str, node.engine_pids())
+    # One that waits may be in its unit already.
+    wait_for("the engine is gone", lambda: node.main_pid(ENGINE) != pid and pid not in node.engine_pids(), 10)
     assert node.wait_for_state("waiting")["engine"] is None
 
 
 def test_lines_written_while_no_agent_was_there_are_read_once_also_from_a_log_that_was_cut_meanwhile(
     node: Node, stack: Stack, plane: ScriptedControlPlane, engine: InstalledStandIn
 ) -> None:
-    engine.behave(speed=4)
+    # As slow as the real one: seconds to act in between two lines.
+    engine.behave(speed=1)
     node.drop_in(AGENT, "[Service]\nRestartSec=1h\n")
     plane.assign(**assignment(stack))
     node.start()
@@ -192,11 +193,11 @@ def test_lines_written_while_no_agent_was_there_are_read_once_also_from_a_log_th
     log = node.machine.path(LOG)
     wait_for("a checkpoint", lambda: node.machine.path("/run/crosslogic/log.json").exists(), 5)
     node.signal_agent("KILL")
-    wait_for("the weights are there", lambda: "Overall time to stream" in log.read_text(), 20)
+    wait_for("the weights are there", lambda: "Overall time to stream" in log.read_text(), 40)
     assert "weights_done" not in [event["data"]["phase"] for event in plane.events_of("phase")]
     # As logrotate's copytruncate does it; the engine goes on at the beginning of the same file.
     node.machine.shell(f"cp -p {LOG} {LOG}.1 && truncate -s 0 {LOG}")
-    wait_for("the rest", lambda: "Application startup complete" in log.read_text(), 20)
+    wait_for("the rest", lambda: "Application startup complete" in log.read_text(), 40)
     assert "Overall time to stream" not in log.read_text()
     node.systemctl("restart", "--no-block", AGENT)
     beat = settled(node)

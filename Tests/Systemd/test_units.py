@@ -140,6 +140,8 @@ def test_bad_settings_end_it_once_with_78_and_a_word_that_helps(node: Node) -> N
 
 def test_another_agent_ends_it_once_with_69_and_a_word_that_helps(node: Node) -> None:
     lock = "/run/crosslogic/agent.lock"
+    # Its file is the agent's, whoever looks first.
+    node.machine.run("runuser", "-u", "crosslogic", "--", "touch", lock)
     node.machine.run(
         "systemd-run", "--unit=other", "--uid=crosslogic", "--gid=crosslogic", "flock", lock, "sleep", "infinity"
     )

@@ -15,6 +15,9 @@ Outcome = Literal["answered", "refused", "cut", "silent"]
 # A poller is patient: what is measured is whether and when it is answered.
 PATIENCE = 30.0
 
+# Seconds from connection to request, from which on a server may give up: the poller was held up, not the server.
+LATE = 0.1
+
 
 @dataclass(frozen=True)
 class Poll:
@@ -66,13 +69,19 @@ class Hammer:
     def _poll_on(self) -> None:
         while not self._stop.wait(self.pause):
             began = time.monotonic()
-            outcome, status = self._poll()
-            self.polls.append(Poll(began, time.monotonic() - began, outcome, status))
+            if polled := self._poll():
+                outcome, status = polled
+                self.polls.append(Poll(began, time.monotonic() - began, outcome, status))
 
-    def _poll(self) -> tuple[Outcome, int | None]:
+    def _poll(self) -> tuple[Outcome, int | None] | None:
+        """None: cut, and by the poller's own fault."""
         connection = http.client.HTTPConnection(self.place.hostname or "", self.place.port, timeout=PATIENCE)
+        late = False
         try:
+            connection.connect()
+            connected = time.monotonic()
             connection.request("GET", self.place.path)
+            late = time.monotonic() - connected > LATE
             answer = connection.getresponse()
             answer.read()
         except ConnectionRefusedError:
@@ -80,7 +89,7 @@ class Hammer:
         except TimeoutError:
             return "silent", None
         except (OSError, http.client.HTTPException):
-            return "cut", None
+            return None if late else ("cut", None)
         finally:
             connection.close()
         return "answered", answer.status
