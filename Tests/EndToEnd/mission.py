@@ -96,6 +96,8 @@ class Flight:
 
         wait_for("the model serves", look, self.engine.start_seconds, self.agent.running.why_gone)
         wait_for("the ready event", lambda: self.ready_event(restarts), 10)
+        # Acknowledged is a moment after received.
+        wait_for("READY is acknowledged", lambda: "ready_acked" in self.phases(), 10)
         return Serving(
             heartbeat=self.agent.heartbeat(),
             node=self.plane.node(self.record.node),
@@ -106,6 +108,9 @@ class Flight:
             ready_status=http.call("GET", self.agent.heartbeat_url + "/readyz").status,
             completion=self.complete(),
         )
+
+    def phases(self) -> list[str]:
+        return [mark["phase"] for mark in self.agent.heartbeat()["timeline"]]
 
     def ready_event(self, number: int) -> dict[str, Any] | None:
         ready = [e for e in self.plane.events(self.record.node) if e["type"] == f"{EVENT_PREFIX}ready.v1"]
@@ -120,10 +125,11 @@ class Flight:
 
     def kill_engine_core(self) -> None:
         core = next(p for p in self.engine_processes() if p.title == "VLLM::EngineCore")
-        killed_at = time.monotonic()
+        killed_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         os.kill(core.pid, signal.SIGKILL)
         self.record.failed_event = wait_for("the failed event", self.failed_event, 15)
-        self.record.failed_after = time.monotonic() - killed_at
+        # By the agent's own clock: a look at the control plane takes a moment, too.
+        self.record.failed_after = self.record.failed_event["data"]["monotonic_ns"] / 1e9 - killed_at
 
     def failed_event(self) -> dict[str, Any] | None:
         events = self.plane.events(self.record.node)

@@ -10,9 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from crosslogic.agent import Agent
+from crosslogic.metadata import MetadataDouble
 from crosslogic.model import MODEL
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
+
+LOOK = "instance-action"
+"""What AWS is asked."""
 
 Serve = Callable[..., Agent]
 """Starts an agent on a cloud, and answers when it serves."""
@@ -30,8 +34,20 @@ def wait_for_source(agent: Agent, name: str, state: str, seconds: float) -> dict
     )
 
 
-def told(plane: ScriptedControlPlane, name: str = "preemption", seconds: float = 5) -> dict[str, Any]:
+def told(plane: ScriptedControlPlane, name: str = "preemption", seconds: float = 10) -> dict[str, Any]:
     return plane.wait_for_event(name, seconds)["data"]
+
+
+def looks_until_seen(double: MetadataDouble, path: str, visible: float, event: dict[str, Any]) -> int:
+    """Of those that could see the notice. None: it came by a look that was under way."""
+    seen = event["notice"]["first_seen_s"]
+    with double.changed:
+        return sum(path in asked.path and visible < asked.at <= seen for asked in double.asked)
+
+
+def is_counted_as_one(event: dict[str, Any]) -> bool:
+    """Or not counted: no notice waits for an engine that is slow to say what it does. `preempted` knows."""
+    return event["in_flight"] in (1, None)
 
 
 class Streaming:

@@ -202,7 +202,8 @@ def test_bad_tls_of_a_callback_is_classified_and_serving_goes_on(
     agent = start(plane, start_agent)
     plane.assign(**assignment(stack, callback_url=f"{bad_tls.url}/events"))
     wait_for_state(agent, "serving")
-    assert outbox(agent)["error"].startswith("not delivered: tls: ")
+    error = wait_for("it is told", lambda: outbox(agent)["error"], STARTS_WITHIN)
+    assert error.startswith("not delivered: tls: ")
     wait_for("several tries", lambda: bad_tls.connections >= 4, RETRIES_WITHIN)
     assert times_said(agent, "events are not delivered: ") == (1, 1)
 
@@ -216,7 +217,8 @@ def test_acknowledgement_that_is_cut_off_within_tls_is_none(
         agent = start_agent(plane.url, CROSSLOGIC_CA_FILE=str(authority))
         plane.assign(**assignment(stack, callback_url=f"{end.url}/events"))
         wait_for_state(agent, "serving")
-        assert outbox(agent)["error"].startswith("not delivered: truncated: ")
+        error = wait_for("it is told", lambda: outbox(agent)["error"], STARTS_WITHIN)
+        assert error.startswith("not delivered: truncated: ")
         assert outbox(agent)["pending"] > 0
     finally:
         end.server.close()

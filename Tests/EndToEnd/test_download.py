@@ -125,7 +125,7 @@ def test_download_shows_its_bytes_and_ends_at_once_when_another_model_is_wanted(
     assert "downloading" in beat["status"]
     plane.assign(**assignment(stack, 2))
     # The rest of the download would take a quarter of a minute.
-    beat = wait_for_state(agent, "serving", 10)
+    beat = wait_for_state(agent, "serving", 7)
     assert (beat["generation"], beat["download"]) == (2, None)
     assert not holds_the_model(folder_of(agent))
 

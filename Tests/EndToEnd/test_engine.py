@@ -126,7 +126,8 @@ def test_port_is_closed_until_the_end_of_the_start_and_one_sigterm_is_lost(
     start_plain: PlainStarter, engine: Engine
 ) -> None:
     if isinstance(engine, SimulatedEngine):
-        engine.behave()
+        # Seconds until it listens.
+        engine.behave(speed=3)
     started = start_plain()
     wait_for_title(started, engine, "VLLM::EngineCore")
     with socket.socket() as probe:
@@ -140,7 +141,8 @@ def test_port_is_closed_until_the_end_of_the_start_and_one_sigterm_is_lost(
 
 def test_killed_engine_core_is_503_then_refused_then_exit_code_0(start_plain: PlainStarter, engine: Engine) -> None:
     if isinstance(engine, SimulatedEngine):
-        engine.behave()
+        # It answers 503 for a second and a half.
+        engine.behave(speed=2)
     started = start_plain()
     wait_until_healthy(started, engine)
     os.kill(titles(started)["VLLM::EngineCore"].pid, signal.SIGKILL)

@@ -72,7 +72,7 @@ def test_dead_engine_with_exit_code_0_is_a_failure_all_the_same(
     agent = start_agent(plane.url)
     wait_for_state(agent, "serving")
     kill_process(agent, "VLLM::Worker")
-    assert plane.wait_for_event("failed", 5)["data"]["failure"]["class"] == "engine_died"
+    assert plane.wait_for_event("failed", STARTS_WITHIN)["data"]["failure"]["class"] == "engine_died"
     plane.wait_for_event("ready", STARTS_WITHIN, after=1)
 
 
@@ -88,7 +88,7 @@ def test_killed_api_server_takes_its_orphans_with_it(
     before = [process for process in engine_processes(agent) if process.session == main]
     assert len(before) > 2
     os.kill(main, signal.SIGKILL)
-    failed = plane.wait_for_event("failed", 5)["data"]["failure"]
+    failed = plane.wait_for_event("failed", STARTS_WITHIN)["data"]["failure"]
     assert failed["signal"] == signal.SIGKILL
     plane.wait_for_event("ready", STARTS_WITHIN, after=1)
     assert [process for process in before if procfs.is_running(process.pid)] == []

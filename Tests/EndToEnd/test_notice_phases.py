@@ -83,9 +83,10 @@ def test_notice_after_a_failure(
     assert (failure["retry"] == "final") == (start_fails == "for good")
     aws.announce(120)
     assert told(plane)["in_flight"] == 0
+    failed = len(plane.events_of("failed"))
     check_over(plane, agent, "failed" if start_fails == "for good" else "stopped")
     # Nothing is tried again while the notice holds.
-    assert len(plane.events_of("failed")) == 1
+    assert len(plane.events_of("failed")) == failed
 
 
 def test_notice_while_an_operator_drains_leaves_less_time(
@@ -96,13 +97,14 @@ def test_notice_while_an_operator_drains_leaves_less_time(
     wait_for_source(agent, "aws", "ok", 5)
     stream = Streaming(agent, 1000)
     agent.running.send(signal.SIGTERM)
-    wait_for_state(agent, "draining", 5)
-    visible = aws.announce(6)
+    wait_for_state(agent, "draining", 10)
+    aws.announce(6)
     event = told(plane)
     assert event["in_flight"] is not None or event["notice"]["kind"] == "terminate"
-    assert told(plane, "preempted", 10)["cut"] == 1
+    outcome = told(plane, "preempted", 10)
+    assert outcome["cut"] == 1
+    assert outcome["seconds_left"] > 0
     assert agent.running.wait(10) == 0
-    assert time.monotonic() - visible < 7
     assert 0 < stream.tokens(5) < 1000
     assert plane.events_of("stopped")[0]["data"]["reason"] == "terminate"
 
@@ -113,13 +115,13 @@ def test_notice_while_another_assignment_drains_starts_nothing(
     stand_in.behave(seconds_per_token=0.05)
     agent = serve()
     wait_for_source(agent, "aws", "ok", 5)
-    stream = Streaming(agent, 60)
+    stream = Streaming(agent, 200)
     plane.assign(**assignment(stack, 2))
-    wait_for_state(agent, "draining", 5)
+    wait_for_state(agent, "draining", 10)
     aws.announce(60)
     told(plane)
-    assert stream.tokens(20) == 60
-    assert told(plane, "preempted", 20)["cut"] == 0
+    assert stream.tokens(40) == 200
+    assert told(plane, "preempted", 30)["cut"] == 0
     wait_for_state(agent, "stopped", 10)
     assert len(plane.events_of("ready")) == 1
 
@@ -157,11 +159,13 @@ def test_hibernation_leaves_no_time(
     agent = serve()
     wait_for_source(agent, "aws", "ok", 5)
     Streaming(agent, 1000)
-    visible = aws.announce(120, action="hibernate")
+    aws.announce(120, action="hibernate")
     assert told(plane)["notice"]["kind"] == "hibernate"
-    assert told(plane, "preempted", 5)["cut"] == 1
-    assert time.monotonic() - visible < 4
-    wait_for_state(agent, "stopped", 5)
+    outcome = told(plane, "preempted", 10)
+    assert outcome["cut"] == 1
+    # The stream would go on for fifty seconds.
+    assert outcome["seconds_used"] < 20
+    wait_for_state(agent, "stopped", 10)
 
 
 def test_life_cycle_that_ends_on_oracle(plane: ScriptedControlPlane, serve: Serve) -> None:

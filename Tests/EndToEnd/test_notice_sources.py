@@ -12,7 +12,7 @@ from crosslogic.logind import LogindDouble
 from crosslogic.metadata import iso
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from preemption import Serve, Streaming, told, wait_for_source
+from preemption import Serve, Streaming, is_counted_as_one, looks_until_seen, told, wait_for_source
 from scripted_control_plane import ScriptedControlPlane
 from support import assignment, wait_for_state
 
@@ -31,7 +31,7 @@ def test_gcp_by_long_poll_at_once(plane: ScriptedControlPlane, serve: Serve) -> 
         wait_for_source(agent, "gcp-maintenance", "ok", 5)
         visible = gcp.change(preempted="TRUE")
         event = told(plane)
-        assert time.monotonic() - visible < 0.5
+        assert looks_until_seen(gcp, "/preempted", visible, event) == 0
         assert (event["cloud"], event["zone"], event["instance_type"]) == ("gcp", "us-central1-a", "a3-highgpu-8g")
         assert 15 < event["notice"]["seconds_left"] < 23
         assert told(plane, "preempted", 20)["seconds_left"] > 0
@@ -49,14 +49,14 @@ def test_azure_evicts_within_eight_seconds_and_is_approved_after_the_drain(
         agent = serve("azure")
         wait_for_source(agent, "azure", "ok", 10)
         stream = Streaming(agent, 1000)
-        visible = azure.announce("Preempt", 30)
+        azure.announce("Preempt", 30)
         event = told(plane)
-        assert event["in_flight"] == 1
+        assert is_counted_as_one(event)
         assert event["notice"]["seconds_left"] <= 8
         assert azure.started == []
         outcome = told(plane, "preempted", 10)
-        assert time.monotonic() - visible < 9
-        assert outcome["cut"] == 1
+        assert (outcome["finished"], outcome["cut"]) == (0, 1)
+        assert outcome["seconds_left"] > 0
         assert 0 < stream.tokens(5) < 1000
         wait_for("the event is approved", lambda: azure.started, 3)
     finally:
@@ -113,15 +113,14 @@ def test_logind_is_held_up_until_the_node_has_drained(
         agent = serve("generic", bus_environment(logind))
         wait_for_source(agent, "logind", "ok", 5)
         assert logind.holds() == 1
-        stream = Streaming(agent, 100)
-        visible = logind.prepare_for_shutdown(True)
+        stream = Streaming(agent, 400)
+        logind.prepare_for_shutdown(True)
         event = told(plane)
-        assert time.monotonic() - visible < 0.5
         assert (event["notice"]["kind"], event["notice"]["source"]) == ("shutdown", "logind")
-        assert event["in_flight"] == 1
+        assert is_counted_as_one(event)
         assert logind.holds() == 1
-        assert stream.tokens(10) == 100
-        told(plane, "preempted", 20)
+        assert stream.tokens(30) == 400
+        assert told(plane, "preempted", 20)["finished"] == 1
         wait_for("the lock is gone", lambda: logind.holds() == 0, 3)
 
 

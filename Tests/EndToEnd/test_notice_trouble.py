@@ -12,7 +12,7 @@ from crosslogic.engine import SimulatedEngine
 from crosslogic.metadata import Trouble
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from preemption import Serve, Streaming, sources, told, wait_for_source
+from preemption import LOOK, Serve, Streaming, looks_until_seen, sources, told, wait_for_source
 from scripted_control_plane import ScriptedControlPlane
 from support import wait_for_state
 
@@ -51,9 +51,7 @@ def test_trouble_is_blindness_and_is_over_with_the_next_look(
     assert plane.events_of("preemption") == []
     aws.announce(120)
     visible = aws.change(trouble=Trouble())
-    told(plane)
-    # A look is at most a second away; one that hangs, or is throttled, adds two.
-    assert time.monotonic() - visible < 3.5
+    assert looks_until_seen(aws, LOOK, visible, told(plane)) <= 1
 
 
 def test_token_that_ends_is_renewed_without_missing_a_look(aws: AWS, plane: ScriptedControlPlane, serve: Serve) -> None:
@@ -63,8 +61,8 @@ def test_token_that_ends_is_renewed_without_missing_a_look(aws: AWS, plane: Scri
     assert sources(agent)["aws"]["state"] == "ok"
     aws.change(tokens={})
     visible = aws.announce(120)
-    told(plane)
-    assert time.monotonic() - visible < 1.5
+    # Refused with the token that has ended, and asked again at once.
+    assert looks_until_seen(aws, LOOK, visible, told(plane)) <= 2
 
 
 def test_version_one_where_no_token_can_be_had(aws: AWS, plane: ScriptedControlPlane, serve: Serve) -> None:
@@ -102,7 +100,8 @@ def test_control_plane_in_trouble_is_told_as_soon_as_it_listens(
     plane.be("well")
     told(plane, "preemption", 5)
     told(plane, "preempted", 5)
-    assert time.monotonic() - listening < 4
+    # The next try would else be up to half a minute away.
+    assert time.monotonic() - listening < 10
     ids = {event["id"] for event in plane.events_of("preemption")}
     assert len(ids) == 1
 
@@ -129,18 +128,17 @@ def test_restarted_agent_goes_on_with_the_same_notice(
 def test_minute_of_503_then_a_notice(aws: AWS, plane: ScriptedControlPlane, serve: Serve) -> None:
     serve()
     aws.change(trouble=Trouble(status=503))
-    looks = aws.count("instance-action")
-    wait_for("sixty looks", lambda: aws.count("instance-action") >= looks + 55, 70)
+    looks = aws.count(LOOK)
+    wait_for("sixty looks", lambda: aws.count(LOOK) >= looks + 55, 70)
     aws.announce(120)
     visible = aws.change(trouble=Trouble())
-    told(plane)
-    assert time.monotonic() - visible < 1.5
+    assert looks_until_seen(aws, LOOK, visible, told(plane)) <= 1
 
 
 def test_polling_keeps_one_connection_and_asks_once_a_second(aws: AWS, serve: Serve) -> None:
     agent = serve()
     wait_for_source(agent, "aws", "ok", 5)
-    began, looks = time.monotonic(), aws.count("instance-action")
-    wait_for("ten looks", lambda: aws.count("instance-action") >= looks + 10, 15)
+    began, looks = time.monotonic(), aws.count(LOOK)
+    wait_for("ten looks", lambda: aws.count(LOOK) >= looks + 10, 15)
     assert time.monotonic() - began > 9
     assert len(aws.connections) <= 2

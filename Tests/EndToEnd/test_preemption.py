@@ -13,7 +13,7 @@ from crosslogic.engine import SimulatedEngine
 from crosslogic.metadata import iso
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from preemption import Serve, Streaming, told, wait_for_source
+from preemption import LOOK, Serve, Streaming, is_counted_as_one, looks_until_seen, told, wait_for_source
 from scripted_control_plane import ScriptedControlPlane
 from support import StartAgent, assignment, engine_processes, wait_for_state
 
@@ -30,11 +30,11 @@ def test_notice_while_serving_drains_and_tells(
     stand_in.behave(seconds_per_token=0.02)
     agent = serve()
     wait_for_source(agent, "aws", "ok", 5)
-    stream = Streaming(agent, 150)
+    stream = Streaming(agent, 400)
     visible = aws.announce(120)
     event = told(plane)
-    assert time.monotonic() - visible < 1.5
-    assert event["in_flight"] == 1
+    assert looks_until_seen(aws, LOOK, visible, event) <= 1
+    assert is_counted_as_one(event)
     assert event["cloud"] == "aws"
     assert (event["region"], event["zone"], event["instance_type"]) == ("us-east-1", "us-east-1a", "p5.48xlarge")
     assert event["notice"]["kind"] == "terminate"
@@ -42,11 +42,11 @@ def test_notice_while_serving_drains_and_tells(
     assert http.call("GET", agent.heartbeat_url + "/readyz").status == 503
     assert agent.heartbeat()["state"] == "draining"
     assert agent.heartbeat()["notice"]["cut_s"]
-    assert stream.tokens(20) == 150
+    assert stream.tokens(30) == 400
     outcome = told(plane, "preempted", 20)
     assert (outcome["finished"], outcome["cut"]) == (1, 0)
     assert outcome["seconds_left"] > 80
-    wait_for_state(agent, "stopped", 5)
+    wait_for_state(agent, "stopped", 10)
 
 
 @pytest.mark.real
@@ -68,7 +68,7 @@ def test_real_vllm_finishes_its_stream_and_is_gone_before_the_deadline(
     stream = Streaming(agent, 1000)
     aws.announce(60)
     event = told(plane)
-    assert event["in_flight"] == 1
+    assert is_counted_as_one(event)
     # An engine that is busy may put two tokens into one message.
     assert 0 < stream.tokens(60) <= 1000
     assert b"data: [DONE]" in stream.received
@@ -84,7 +84,7 @@ def test_clocks_that_disagree_do_no_harm(plane: ScriptedControlPlane, serve: Ser
     try:
         serve()
         aws.announce(60)
-        assert 57 < told(plane)["notice"]["seconds_left"] < 62
+        assert 30 < told(plane)["notice"]["seconds_left"] < 62
     finally:
         aws.close()
 
@@ -109,8 +109,8 @@ def test_moving_time_is_one_notice_and_one_drain(aws: AWS, plane: ScriptedContro
     aws.change(action="terminate", moving_time=120.0)
     told(plane)
     told(plane, "preempted", 20)
-    looks = aws.count("instance-action")
-    wait_for("five more looks", lambda: aws.count("instance-action") >= looks + 5, 10)
+    looks = aws.count(LOOK)
+    wait_for("five more looks", lambda: aws.count(LOOK) >= looks + 5, 10)
     assert len(plane.events_of("preemption")) == 1
     assert len(plane.events_of("preempted")) == 1
 

@@ -20,7 +20,7 @@ from crosslogic.stack import Stack
 from scripted_control_plane import ScriptedControlPlane
 from support import STARTS_WITHIN, StartAgent, assignment, wait_for_state
 
-VERDICT_WITHIN = 2.0
+VERDICT_WITHIN = 10.0
 """Seconds from the assignment to the failure."""
 
 STORE_CHECKS = {
@@ -163,7 +163,10 @@ def test_clock_that_differs_from_the_stores_is_told(stack: Stack, commands: Comm
         answer = commands("preflight", wanted, "--json")
     finding = answer.finding("clock")
     assert finding["class"] == "clock_skewed"
-    assert re.search(r"3(599|600|601) s behind", finding["message"])
+    behind = re.search(r"(\d+) s behind", finding["message"])
+    # The answer was under way, or waited for a processor.
+    assert behind
+    assert 3540 <= int(behind[1]) <= 3601
 
 
 def test_preflight_for_people(stack: Stack, commands: Commands) -> None:

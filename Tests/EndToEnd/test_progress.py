@@ -110,7 +110,7 @@ def test_start_like_earlier_ones_is_estimated(
         assert agent.heartbeat()["eta"] is None
         wait_for("the start is learned", lambda starts=starts: learned(agent) == starts, 5)
         kill_process(agent, "VLLM::EngineCore")
-        wait_for_state(agent, "failed")
+        plane.wait_for_event("failed", STARTS_WITHIN, after=starts - 1)
     estimated = wait_for("an estimate", lambda: estimate(agent), RETRIES_WITHIN)
     assert estimated["eta"]["starts"] == 1
     assert 0 < estimated["eta"]["seconds"] < STARTS_WITHIN

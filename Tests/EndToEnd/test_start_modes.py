@@ -15,7 +15,15 @@ from crosslogic.model import ensure_model
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
-from support import StartAgent, assignment, engine_processes, in_all_start_modes, kill_process, wait_for_state
+from support import (
+    STARTS_WITHIN,
+    StartAgent,
+    assignment,
+    engine_processes,
+    in_all_start_modes,
+    kill_process,
+    wait_for_state,
+)
 
 in_standby = pytest.mark.parametrize("start_mode", ["standby"], indirect=True)
 
@@ -49,7 +57,7 @@ def wait_for_checkpoint(agent: Agent) -> None:
         failed = records / "checkpoint.failed"
         return failed.read_text() if failed.exists() else agent.running.why_gone()
 
-    wait_for("a checkpoint", (records / "checkpoint").exists, 30, why_none)
+    wait_for("a checkpoint", (records / "checkpoint").exists, 90, why_none)
 
 
 def how_it_was_started(agent: Agent) -> str | None:
@@ -93,7 +101,7 @@ def test_another_waits_beside_the_engine_and_replaces_it_when_that_dies(
     parked = wait_for_standby(agent, other_than=first)
     # The one that waits is no part of the engine.
     kill_process(agent, "VLLM::EngineCore")
-    wait_for_state(agent, "failed")
+    plane.wait_for_event("ready", STARTS_WITHIN, after=1)
     assert wait_for_state(agent, "serving")["engine"]["pid"] == parked
     following = wait_for_standby(agent, other_than=parked)
     assert [process.pid for process in waiting(agent)] == [following]
@@ -160,7 +168,7 @@ def test_the_next_agent_has_its_engine_from_the_checkpoint_that_the_last_one_lef
     first = [process.pid for process in engine_processes(agent)]
     parked = wait_for_standby(agent, other_than=parked)
     kill_process(agent, "VLLM::EngineCore")
-    wait_for_state(agent, "failed")
+    plane.wait_for_event("ready", STARTS_WITHIN, after=1)
     assert wait_for_state(agent, "serving")["engine"]["pid"] == parked
     assert (how_it_was_started(agent) or "").startswith("standby restored from a checkpoint, ")
     assert [pid for pid in first if pid != parked and procfs.is_running(pid)] == []

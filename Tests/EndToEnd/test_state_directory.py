@@ -16,7 +16,7 @@ from support import StartAgent, assignment, wait_for_state
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
 
-RECOVERS_WITHIN = 15
+RECOVERS_WITHIN = 30
 BALLAST = "ballast"
 
 

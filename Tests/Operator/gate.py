@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -59,4 +60,7 @@ class Gate:
 
     def close(self) -> None:
         for one in [self.listener, *self.sockets]:
+            # Closing alone wakes no thread that waits for it, and the line would stay as it is.
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
             one.close()
