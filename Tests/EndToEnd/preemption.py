@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 from crosslogic.agent import Agent
-from crosslogic.metadata import MetadataDouble
+from crosslogic.metadata import Asked, MetadataDouble
 from crosslogic.model import MODEL
 from crosslogic.waiting import wait_for
 from scripted_control_plane import ScriptedControlPlane
 
 LOOK = "instance-action"
 """What AWS is asked."""
+
+SEEN_WITHIN = 4.0
+"""Seconds. Looks are a second apart; one that hangs is given up after two."""
 
 Serve = Callable[..., Agent]
 """Starts an agent on a cloud, and answers when it serves."""
@@ -38,15 +40,26 @@ def told(plane: ScriptedControlPlane, name: str = "preemption", seconds: float =
     return plane.wait_for_event(name, seconds)["data"]
 
 
+def looks(double: MetadataDouble, path: str, until: float) -> list[Asked]:
+    with double.changed:
+        return [asked for asked in double.asked if path in asked.path and asked.at <= until]
+
+
 def looks_until_seen(double: MetadataDouble, path: str, visible: float, event: dict[str, Any]) -> int:
     """Of those that could see the notice. None: it came by a look that was under way."""
     seen = event["notice"]["first_seen_s"]
-    with double.changed:
-        return sum(path in asked.path and visible < asked.at <= seen for asked in double.asked)
+    return sum(look.at > visible for look in looks(double, path, seen))
+
+
+def was_seen_soon(event: dict[str, Any], visible: float) -> bool:
+    """By the agent's own clock: what comes after it, up to the control plane, is not in it."""
+    return event["notice"]["first_seen_s"] - visible < SEEN_WITHIN
 
 
 def is_counted_as_one(event: dict[str, Any]) -> bool:
-    """Or not counted: no notice waits for an engine that is slow to say what it does. `preempted` knows."""
+    """Or not counted: no notice waits for an engine that is slow to say what it does. Then `preempted` knows: assert
+    what it says has `finished`, or was `cut`.
+    """
     return event["in_flight"] in (1, None)
 
 
@@ -63,7 +76,6 @@ class Streaming:
             b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
         self.received = self.client.recv(65536)
-        self.ended_at = 0.0
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
@@ -73,7 +85,6 @@ class Streaming:
                 self.received += chunk
         except OSError:
             pass
-        self.ended_at = time.monotonic()
 
     def tokens(self, seconds: float) -> int:
         self.thread.join(seconds)

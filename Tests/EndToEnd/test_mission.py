@@ -25,8 +25,9 @@ ABSENT = {"compile", "graph_capture"}
 # As vLLM names them.
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-# What is promised is one second, of which a machine busy with other tests takes some.
-FAILED_WITHIN = 3.0
+# What is promised is one second; a machine busy with other tests adds to it. It is less than the real engine's server
+# goes on without its core.
+FAILED_WITHIN = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,7 @@ def test_secrets_are_nowhere_but_where_they_are_used(record: Record) -> None:
     assert record.leaked == []
 
 
-def test_death_of_the_engine_is_told_at_once(record: Record) -> None:
+def test_death_of_the_engine_is_noticed_at_once(record: Record) -> None:
     assert record.failed_after is not None
     assert record.failed_after <= FAILED_WITHIN
     assert record.failed_event is not None

@@ -98,10 +98,11 @@ def test_notice_while_an_operator_drains_leaves_less_time(
     stream = Streaming(agent, 1000)
     agent.running.send(signal.SIGTERM)
     wait_for_state(agent, "draining", 10)
-    aws.announce(6)
+    # The operator grants half a minute.
+    aws.announce(16)
     event = told(plane)
     assert event["in_flight"] is not None or event["notice"]["kind"] == "terminate"
-    outcome = told(plane, "preempted", 10)
+    outcome = told(plane, "preempted", 20)
     assert outcome["cut"] == 1
     assert outcome["seconds_left"] > 0
     assert agent.running.wait(10) == 0

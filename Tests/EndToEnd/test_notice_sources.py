@@ -12,7 +12,7 @@ from crosslogic.logind import LogindDouble
 from crosslogic.metadata import iso
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from preemption import Serve, Streaming, is_counted_as_one, looks_until_seen, told, wait_for_source
+from preemption import Serve, Streaming, is_counted_as_one, looks, told, wait_for_source, was_seen_soon
 from scripted_control_plane import ScriptedControlPlane
 from support import assignment, wait_for_state
 
@@ -31,7 +31,9 @@ def test_gcp_by_long_poll_at_once(plane: ScriptedControlPlane, serve: Serve) -> 
         wait_for_source(agent, "gcp-maintenance", "ok", 5)
         visible = gcp.change(preempted="TRUE")
         event = told(plane)
-        assert looks_until_seen(gcp, "/preempted", visible, event) == 0
+        assert was_seen_soon(event, visible)
+        # It did not have to ask anew: the question that brought it was on hold.
+        assert "wait_for_change=true" in looks(gcp, "/preempted", event["notice"]["first_seen_s"])[-1].path
         assert (event["cloud"], event["zone"], event["instance_type"]) == ("gcp", "us-central1-a", "a3-highgpu-8g")
         assert 15 < event["notice"]["seconds_left"] < 23
         assert told(plane, "preempted", 20)["seconds_left"] > 0
@@ -49,8 +51,9 @@ def test_azure_evicts_within_eight_seconds_and_is_approved_after_the_drain(
         agent = serve("azure")
         wait_for_source(agent, "azure", "ok", 10)
         stream = Streaming(agent, 1000)
-        azure.announce("Preempt", 30)
+        visible = azure.announce("Preempt", 30)
         event = told(plane)
+        assert was_seen_soon(event, visible)
         assert is_counted_as_one(event)
         assert event["notice"]["seconds_left"] <= 8
         assert azure.started == []
@@ -114,8 +117,9 @@ def test_logind_is_held_up_until_the_node_has_drained(
         wait_for_source(agent, "logind", "ok", 5)
         assert logind.holds() == 1
         stream = Streaming(agent, 400)
-        logind.prepare_for_shutdown(True)
+        visible = logind.prepare_for_shutdown(True)
         event = told(plane)
+        assert was_seen_soon(event, visible)
         assert (event["notice"]["kind"], event["notice"]["source"]) == ("shutdown", "logind")
         assert is_counted_as_one(event)
         assert logind.holds() == 1

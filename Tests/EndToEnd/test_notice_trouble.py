@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from itertools import pairwise
+from statistics import median
 
 import pytest
 from crosslogic.clouds import AWS
@@ -12,7 +14,7 @@ from crosslogic.engine import SimulatedEngine
 from crosslogic.metadata import Trouble
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from preemption import LOOK, Serve, Streaming, looks_until_seen, sources, told, wait_for_source
+from preemption import LOOK, Serve, Streaming, looks_until_seen, sources, told, wait_for_source, was_seen_soon
 from scripted_control_plane import ScriptedControlPlane
 from support import wait_for_state
 
@@ -51,7 +53,10 @@ def test_trouble_is_blindness_and_is_over_with_the_next_look(
     assert plane.events_of("preemption") == []
     aws.announce(120)
     visible = aws.change(trouble=Trouble())
-    assert looks_until_seen(aws, LOOK, visible, told(plane)) <= 1
+    event = told(plane)
+    # One without a token may be between the trouble and its end.
+    assert looks_until_seen(aws, LOOK, visible, event) <= (2 if name == "401" else 1)
+    assert was_seen_soon(event, visible)
 
 
 def test_token_that_ends_is_renewed_without_missing_a_look(aws: AWS, plane: ScriptedControlPlane, serve: Serve) -> None:
@@ -62,7 +67,9 @@ def test_token_that_ends_is_renewed_without_missing_a_look(aws: AWS, plane: Scri
     aws.change(tokens={})
     visible = aws.announce(120)
     # Refused with the token that has ended, and asked again at once.
-    assert looks_until_seen(aws, LOOK, visible, told(plane)) <= 2
+    event = told(plane)
+    assert looks_until_seen(aws, LOOK, visible, event) <= 2
+    assert was_seen_soon(event, visible)
 
 
 def test_version_one_where_no_token_can_be_had(aws: AWS, plane: ScriptedControlPlane, serve: Serve) -> None:
@@ -94,14 +101,19 @@ def test_control_plane_in_trouble_is_told_as_soon_as_it_listens(
     agent = serve()
     wait_for_source(agent, "aws", "ok", 5)
     plane.be(mood)
+    began = time.monotonic()
     aws.announce(120)
     wait_for_state(agent, "stopped", 30)
-    listening = time.monotonic()
+
+    def tried() -> set[str]:
+        with plane.changed:
+            return {asked.carried for asked in plane.asked if asked.at > began and asked.carried}
+
+    # Each on its own, again and again: not the second only once the first is through.
+    wait_for("tries of both", lambda: len(tried()) >= 2, 10)
     plane.be("well")
-    told(plane, "preemption", 5)
-    told(plane, "preempted", 5)
-    # The next try would else be up to half a minute away.
-    assert time.monotonic() - listening < 10
+    told(plane, "preemption")
+    told(plane, "preempted")
     ids = {event["id"] for event in plane.events_of("preemption")}
     assert len(ids) == 1
 
@@ -132,7 +144,9 @@ def test_minute_of_503_then_a_notice(aws: AWS, plane: ScriptedControlPlane, serv
     wait_for("sixty looks", lambda: aws.count(LOOK) >= looks + 55, 70)
     aws.announce(120)
     visible = aws.change(trouble=Trouble())
-    assert looks_until_seen(aws, LOOK, visible, told(plane)) <= 1
+    event = told(plane)
+    assert looks_until_seen(aws, LOOK, visible, event) <= 1
+    assert was_seen_soon(event, visible)
 
 
 def test_polling_keeps_one_connection_and_asks_once_a_second(aws: AWS, serve: Serve) -> None:
@@ -141,4 +155,6 @@ def test_polling_keeps_one_connection_and_asks_once_a_second(aws: AWS, serve: Se
     began, looks = time.monotonic(), aws.count(LOOK)
     wait_for("ten looks", lambda: aws.count(LOOK) >= looks + 10, 15)
     assert time.monotonic() - began > 9
+    times = [asked.at for asked in aws.asked if LOOK in asked.path]
+    assert median(later - earlier for earlier, later in pairwise(times)) < 1.5
     assert len(aws.connections) <= 2

@@ -13,7 +13,7 @@ from crosslogic.engine import SimulatedEngine
 from crosslogic.metadata import iso
 from crosslogic.stack import Stack
 from crosslogic.waiting import wait_for
-from preemption import LOOK, Serve, Streaming, is_counted_as_one, looks_until_seen, told, wait_for_source
+from preemption import LOOK, Serve, Streaming, is_counted_as_one, looks_until_seen, told, wait_for_source, was_seen_soon
 from scripted_control_plane import ScriptedControlPlane
 from support import StartAgent, assignment, engine_processes, wait_for_state
 
@@ -34,6 +34,7 @@ def test_notice_while_serving_drains_and_tells(
     visible = aws.announce(120)
     event = told(plane)
     assert looks_until_seen(aws, LOOK, visible, event) <= 1
+    assert was_seen_soon(event, visible)
     assert is_counted_as_one(event)
     assert event["cloud"] == "aws"
     assert (event["region"], event["zone"], event["instance_type"]) == ("us-east-1", "us-east-1a", "p5.48xlarge")

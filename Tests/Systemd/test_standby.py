@@ -141,14 +141,15 @@ def test_memory_is_given_back_once_the_end_of_the_machine_is_announced_and_no_la
 ) -> None:
     engine.behave(seconds_per_token=0.05)
     serves_with_another(node, stack, plane)
-    # Ten seconds of work, so that the drain outlives an agent.
-    with asking(node, tokens=200) as answer:
-        plane.assign(**assignment(stack), end={"at": iso(time.time() + 25), "kind": "terminate"})
+    # Fifteen seconds of work, so that the drain outlives an agent.
+    with asking(node, tokens=300) as answer:
+        plane.assign(**assignment(stack), end={"at": iso(time.time() + 30), "kind": "terminate"})
         plane.wait_for_event("preemption", 5)
         wait_for("none waits", lambda: not node.is_active(SPARE) and not node.engine_pids(SPARE), 10)
         agent = node.main_pid(AGENT)
         node.signal_agent("KILL")
         another_agent(node, agent)
+        assert not answer.done()
         assert answer.result().status == 200
     node.wait_for_state("stopped", 20)
     assert node.machine.property(SPARE, "NRestarts") == "0"

@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-Outcome = Literal["answered", "refused", "cut", "silent"]
+Outcome = Literal["answered", "refused", "cut", "silent", "late"]
 
 # A poller is patient: what is measured is whether and when it is answered.
 PATIENCE = 30.0
 
-# Seconds from connection to request, from which on a server may give up: the poller was held up, not the server.
+# Seconds from the connection's beginning to the request's end, from which on a server may have given up: not it was
+# slow, but the poller, which had no processor.
 LATE = 0.1
 
 
@@ -24,7 +25,7 @@ class Poll:
     began: float
     seconds: float
     outcome: Outcome
-    """`cut`: the connection was made, and ended without an answer."""
+    """`cut`: the connection was made, and ended without an answer. `late`: so it was, and asked too late."""
     status: int | None = None
 
 
@@ -54,6 +55,11 @@ class Hammer:
         return sum(poll.outcome == outcome for poll in self.polls)
 
     @property
+    def in_time(self) -> int:
+        """Polls that a server has to answer."""
+        return len(self.polls) - self.count("late")
+
+    @property
     def statuses(self) -> set[int | None]:
         return {poll.status for poll in self.polls if poll.outcome == "answered"}
 
@@ -63,25 +69,21 @@ class Hammer:
         return max(poll.seconds for poll in self.polls if poll.outcome == "answered")
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{self.count(name)} {name}" for name in ("answered", "refused", "cut", "silent"))
+        counts = ", ".join(f"{self.count(name)} {name}" for name in ("answered", "refused", "cut", "silent", "late"))
         return f"{len(self.polls)} polls: {counts}; the slowest answer took {self.slowest * 1000:.0f} ms"
 
     def _poll_on(self) -> None:
         while not self._stop.wait(self.pause):
             began = time.monotonic()
-            if polled := self._poll():
-                outcome, status = polled
-                self.polls.append(Poll(began, time.monotonic() - began, outcome, status))
+            outcome, status = self._poll()
+            self.polls.append(Poll(began, time.monotonic() - began, outcome, status))
 
-    def _poll(self) -> tuple[Outcome, int | None] | None:
-        """None: cut, and by the poller's own fault."""
+    def _poll(self) -> tuple[Outcome, int | None]:
         connection = http.client.HTTPConnection(self.place.hostname or "", self.place.port, timeout=PATIENCE)
-        late = False
+        began, asked = time.monotonic(), None
         try:
-            connection.connect()
-            connected = time.monotonic()
             connection.request("GET", self.place.path)
-            late = time.monotonic() - connected > LATE
+            asked = time.monotonic()
             answer = connection.getresponse()
             answer.read()
         except ConnectionRefusedError:
@@ -89,7 +91,7 @@ class Hammer:
         except TimeoutError:
             return "silent", None
         except (OSError, http.client.HTTPException):
-            return None if late else ("cut", None)
+            return "late" if (asked or time.monotonic()) - began > LATE else "cut", None
         finally:
             connection.close()
         return "answered", answer.status
