@@ -35,25 +35,25 @@ LONGEST_PAUSE = 1.2
 """Seconds before an end, and before what it ends: about what keeping a stand-in takes, from its start on."""
 
 
-WAYS = [warm.PLAIN, warm.RESTORED_PRELOAD, warm.RESTORED_STANDBY]
+WAYS = [warm.PLAIN, warm.STANDBY, warm.RESTORED_PRELOAD, warm.RESTORED_STANDBY]
 
 
 def eager(bench: Bench) -> list[Figure]:
     """Without torch.compile: all that is left of a start is imports."""
-    return modes(bench, "eager", lambda engine: engine, {warm.RESTORED_STANDBY: 6.0})
+    return modes(bench, "eager", lambda engine: engine, 6.0)
 
 
 def compiled(bench: Bench) -> list[Figure]:
     """With torch.compile, its caches filled by the start before."""
-    return modes(bench, "torch.compile", warm.compiling, {warm.RESTORED_STANDBY: 3.0})
+    return modes(bench, "torch.compile", warm.compiling, 3.0)
 
 
-def modes(bench: Bench, what: str, variant: Callable[[Engine], Engine], goals: dict[warm.Way, float]) -> list[Figure]:
+def modes(bench: Bench, what: str, variant: Callable[[Engine], Engine], goal: float) -> list[Figure]:
     starts: dict[warm.Way, list[warm.Start]] = {way: [] for way in WAYS}
     with bench.stack() as stack:
         stack.start_store()
         place = warm.Place(stack, variant(start_first.installed(bench)))
-        imported = prepare(bench, place, what)
+        prepare(bench, place, what)
         for way in WAYS:
             bench.note(f"start: {what}, {way}, before it counts")
             place.one_start(way)
@@ -62,22 +62,21 @@ def modes(bench: Bench, what: str, variant: Callable[[Engine], Engine], goals: d
             for way, seen in starts.items():
                 bench.note(f"start: {what}, {way}, run {number} of {runs}")
                 seen.append(place.one_start(way))
-    waited = [start.memory for start in starts[warm.RESTORED_STANDBY] if start.memory]
     return [
-        *totals(what, starts, goals),
-        *memory(f"{what}: {warm.STANDBY}", [imported]),
-        *memory(f"{what}: {warm.RESTORED_STANDBY}", waited),
+        *totals(what, starts, {warm.STANDBY: goal, warm.RESTORED_STANDBY: goal}),
+        *(found for way in (warm.STANDBY, warm.RESTORED_STANDBY) for found in memory(f"{what}: {way}", starts[way])),
         *warm.waterfall(what, starts),
     ]
 
 
-def prepare(bench: Bench, place: warm.Place, what: str) -> warm.Memory:
+def prepare(bench: Bench, place: warm.Place, what: str) -> None:
     """Caches are filled, modules recorded, and a checkpoint is there: nothing of it is the fault of what is measured
-    first. Returns what an engine needs that waits with imports of its own."""
+    first.
+    """
     bench.note(f"start: {what}, {warm.STANDBY}, before it counts")
     place.one_start(warm.STANDBY)
     bench.note(f"start: {what}, a checkpoint")
-    return place.leave_checkpoint()
+    place.leave_checkpoint()
 
 
 def totals(what: str, starts: dict[warm.Way, list[warm.Start]], goals: dict[warm.Way, float]) -> list[Figure]:
@@ -94,7 +93,8 @@ def totals(what: str, starts: dict[warm.Way, list[warm.Start]], goals: dict[warm
     return found
 
 
-def memory(what: str, parked: list[warm.Memory]) -> list[Figure]:
+def memory(what: str, starts: list[warm.Start]) -> list[Figure]:
+    parked = [start.memory for start in starts if start.memory]
     return [
         figure(f"{what}, while it waits: resident memory", [size.resident / MEGABYTE for size in parked], "MB"),
         figure(

@@ -203,15 +203,14 @@ class Place:
                 started.expect_restored(way.mode)
             return start
 
-    def leave_checkpoint(self) -> Memory:
-        """By a start that does not count; returns what that needs while it waits."""
+    def leave_checkpoint(self) -> None:
+        """By a start that does not count."""
         self.checkpoint.forget()
         with self.launch(STANDBY, **SOON) as started:
             kept = self.checkpoint
             wait_for("a checkpoint", kept.file.exists, PARKS_WITHIN, lambda: kept.why_none() or started.why_gone())
             # Beside the engine that waits and its fork server.
             wait_for("its keeper ends", lambda: len(waiting(self.agent)) == 2, PARKS_WITHIN, started.why_gone)
-            return started.park()
 
 
 def assignment(stack: Stack) -> dict[str, Any]:
