@@ -6,6 +6,7 @@ It does nothing else: one thread, no GPU, and the proof of both before each fork
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import selectors
@@ -248,6 +249,9 @@ def main(arguments: list[str]) -> Restored | None:
         os.execve(sys.executable, [sys.executable, sys.argv[0], *again], started_with)
     die_with_parent(0)
     name_process()
+    # Never looked at by the collector again: vLLM collects several times in a start, and each would copy its pages.
+    gc.collect()
+    gc.freeze()
     when_idle = Idle(float(idle), ForkServer.fork_keeper) if idle != NEVER else None
     preloaded = Preloaded(modules, Path(state), Path(vllm), started_with, dict(os.environ))
     try:
